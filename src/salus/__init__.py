@@ -1,0 +1,1 @@
+"""Salus: a health ledger that its members run together."""

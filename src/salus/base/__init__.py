@@ -1,0 +1,1 @@
+"""The pure ground all of Salus stands on; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Accesses to research data sets, as append-only provable lines."""
