@@ -4,7 +4,7 @@ FHIR R4's own definitions, packed into the tables the validator reads.
     python -m tools.build_fhir_definitions
 
 Input: `tests/data/fhir/hl7.fhir.r4.core-4.0.1.subset.ndjson.gz`, one definition a line.
-Output: `src/salus/formats/fhir/definitions/r4.json.gz`, one JSON object of three tables:
+Output: `src/salus/formats/fhir/definitions/r4.json.gz`, one JSON object of four tables:
 
     elements    type (`Observation`, `Observation.component`) -> element as spelt in JSON
                 -> [type, min, max (0 = many), choice ("" = none), value set ("" = none)]
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def packed(definitions: list[Definition]) -> bytes:
-    """Tables as canonical JSON: sorted, without blanks. The gzip around it may differ by library."""
+    """Tables as sorted JSON without blanks; the gzip around it may differ by library."""
     types = [d for d in definitions if is_type(d)]
     tables = {
         "elements": elements_of(types),
@@ -157,9 +157,7 @@ def codes_of(
 
 def flattened(concepts: list[Definition]) -> list[str]:
     """Codes of a hierarchy, parents and children alike."""
-    return [
-        code for c in concepts for code in (c["code"], *flattened(c.get("concept", [])))
-    ]
+    return [code for c in concepts for code in (c["code"], *flattened(c.get("concept", [])))]
 
 
 def patients_of(definitions: list[Definition]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ _BUSY_SECONDS = 60.0
 class SqlitePeer:
     """SQLite in write-ahead mode with `synchronous=FULL`."""
 
-    name = "SQLite (WAL, FULL)"
+    name = "SQLite"
 
     def start(self, folder: Path) -> None:
         """Make the database and its table."""

@@ -1,5 +1,5 @@
 """
-The three kinds of log entry: one leaf each, canonical, enough to check every claim (`ledger.md` §3.4).
+The three kinds of log entry: one canonical leaf each, to which claims lead (`ledger.md` §3.4).
 
     genesis       index 0
     transaction   every transaction of a block in order, refused ones too

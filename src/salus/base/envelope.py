@@ -27,9 +27,7 @@ class Envelope(codec.Struct, frozen=True):
 
 def check_envelope(network: bytes, envelope: Envelope) -> None:
     """Check the signature for this network (32 B); raises `signing.SignatureRefused`."""
-    signing.verify(
-        envelope.key, envelope.sig, signed_bytes(network, envelope.key, envelope.body)
-    )
+    signing.verify(envelope.key, envelope.sig, signed_bytes(network, envelope.key, envelope.body))
 
 
 def signed_bytes(network: bytes, key: bytes, body: bytes) -> bytes:

@@ -56,3 +56,9 @@ WAITING_PER_KEY_MAX = 200
 POOL_TRANSACTIONS_MAX = 20_000
 POOL_BYTES_MAX = 64 * 1024 * 1024
 """Admission (`ledger.md` §5.3); one member holds at most a quarter of the pool."""
+
+PEER_CALL_BYTES_MAX = CONTAINER_BYTES_MAX + 1024 * 1024
+"""One call between members: a whole container and its envelope."""
+
+ARCHIVE_BYTES_MAX = 8 * 1024 * 1024
+"""Block records handed to a catching-up member at once."""

@@ -14,15 +14,20 @@ Notes: signed statements of a log's size and root, as C2SP writes them (`ledger.
 Sources: C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-witness.
 """
 
-import base64
-import binascii
 import dataclasses
 from collections.abc import Sequence
 from hashlib import sha256
 
 from salus.base import merkle, signing
 from salus.base.limits import NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX
-from salus.base.types import INT_MAX
+from salus.base.note_text import (
+    NoteRefused,
+    decode64,
+    encode64,
+    is_name,
+    parse_decimal,
+    parse_hash,
+)
 
 LOG = 1
 """Signature type of a log: Ed25519 over the text (C2SP signed-note)."""
@@ -34,10 +39,6 @@ HASHES_MAX = 63
 """Hashes of any inclusion or consistency proof (C2SP tlog-witness)."""
 
 _DASH = "\u2014 "
-
-
-class NoteRefused(Exception):
-    """The note, key or signature is not what it must be; the text says where, never its content."""
 
 
 class SignatureMissing(NoteRefused):
@@ -69,7 +70,9 @@ class NoteKey:
     @property
     def hash(self) -> bytes:
         """SHA-256(name ‖ LF ‖ type ‖ 32 B key)[:4] (C2SP signed-note, "Signatures")."""
-        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public[1:]).digest()[:4]
+        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public[1:]).digest()[
+            :4
+        ]
 
     @property
     def text(self) -> str:
@@ -200,7 +203,11 @@ def parse(text: str) -> Note:
 
     Raises NoteRefused: size, characters, parts, the three lines, number of signatures, a signature.
     """
-    if len(text.encode(errors="replace")) > NOTE_BYTES_MAX:
+    try:
+        size_bytes = len(text.encode())
+    except UnicodeEncodeError:
+        raise NoteRefused("a note is UTF-8") from None
+    if size_bytes > NOTE_BYTES_MAX:
         raise NoteRefused(f"a note has at most {NOTE_BYTES_MAX} bytes")
     if any(character < " " and character != "\n" for character in text):
         raise NoteRefused("a note has no control characters")
@@ -216,7 +223,7 @@ def parse(text: str) -> Note:
 def parse_key(text: str) -> NoteKey:
     """Read a C2SP vkey of type 01 or 04; raises NoteRefused: form, type, hash, point."""
     parts = text.split("+", 2)
-    if len(parts) != 3 or not _is_name(parts[0]):
+    if len(parts) != 3 or not is_name(parts[0]):
         raise NoteRefused("expected a key as name+hash+base64")
     material = decode64(parts[2])
     if len(material) != 33 or material[0] not in (LOG, COSIGNER):
@@ -231,39 +238,6 @@ def parse_key(text: str) -> NoteKey:
     return key
 
 
-def parse_decimal(text: str) -> int:
-    """Read an ASCII decimal of 0 … 2^53 − 1 without leading zeros; raises NoteRefused."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and str(int(text)) == text):
-        raise NoteRefused("expected a decimal number without leading zeros")
-    if int(text) > INT_MAX:
-        raise NoteRefused("expected a number of at most 2^53 - 1")
-    return int(text)
-
-
-def parse_hash(text: str) -> bytes:
-    """Read 32 bytes in base64; raises NoteRefused."""
-    value = decode64(text)
-    if len(value) != 32:
-        raise NoteRefused("expected a hash of 32 bytes in base64")
-    return value
-
-
-def encode64(data: bytes) -> str:
-    """Standard base64, padded (RFC 4648 §4)."""
-    return base64.b64encode(data).decode()
-
-
-def decode64(text: str) -> bytes:
-    """Read base64 in its one canonical form, padding bits zero; raises NoteRefused."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise NoteRefused("expected standard base64") from None
-    if encode64(data) != text:
-        raise NoteRefused("expected base64 in its canonical form")
-    return data
-
-
 def _signed_bytes(kind: int, text: str, time: bytes) -> bytes:
     if kind == LOG:
         return text.encode()
@@ -272,20 +246,16 @@ def _signed_bytes(kind: int, text: str, time: bytes) -> bytes:
 
 def _parse_checkpoint(head: str) -> Checkpoint:
     parts = head.split("\n")
-    if len(parts) != 3 or not _is_name(parts[0]):
+    if len(parts) != 3 or not is_name(parts[0]):
         raise NoteRefused("expected exactly three lines: origin, size, root")
     return Checkpoint(parts[0], parse_decimal(parts[1]), parse_hash(parts[2]))
 
 
 def _parse_line(line: str) -> Line:
     name, _, signature = line.removeprefix(_DASH).partition(" ")
-    if not line.startswith(_DASH) or not _is_name(name):
+    if not line.startswith(_DASH) or not is_name(name):
         raise NoteRefused("expected a signature line: dash, name, base64")
     blob = decode64(signature)
     if len(blob) < 5:
         raise NoteRefused("a signature is a key hash of 4 bytes and at least one more")
     return Line(name, blob)
-
-
-def _is_name(text: str) -> bool:
-    return bool(text) and "+" not in text and not any(character.isspace() for character in text)

@@ -57,9 +57,9 @@ def share_at(packets: Sequence[bytes], x: int) -> bytes:
 
 
 def xor(left: bytes, right: bytes) -> bytes:
-    """Add two packets of equal length."""
+    """Add two packets; a shorter one counts as having zeros before it."""
     total = int.from_bytes(left, "big") ^ int.from_bytes(right, "big")
-    return total.to_bytes(len(left), "big")
+    return total.to_bytes(max(len(left), len(right)), "big")
 
 
 @lru_cache(maxsize=1_024)

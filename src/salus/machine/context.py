@@ -4,10 +4,12 @@ All a handler sees: read, write, emit, who signed, and the block's height and ti
 A query sees a `View`: the same reading, nothing else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from salus.base import codec
-from salus.base.errors import invariant
+from salus.base.errors import Refusal, invariant
 from salus.base.limits import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX
 from salus.machine.declarations import Declarations
 from salus.machine.module import Event
@@ -75,6 +77,23 @@ class Context:
         data = codec.encode(event)
         invariant(len(data) <= EVENT_BYTES_MAX, f"{type(event).__name__} over {EVENT_BYTES_MAX} B")
         self.events.append(data)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """
+        Keep what is written and told inside, or none of it if a Refusal leaves it.
+
+        For what falls due at a block's start; a transaction's messages are one attempt already.
+        """
+        told = len(self.events)
+        self._overlay.begin()
+        try:
+            yield
+        except Refusal:
+            self._overlay.rollback()
+            del self.events[told:]
+            raise
+        self._overlay.commit()
 
     def begin_message(self) -> int:
         """How many events stand before the message; for `end_message`."""

@@ -15,7 +15,7 @@ from salus.base.hashing import sha256
 from salus.base.limits import LIFETIME_MS_MAX
 from salus.base.types import Count
 from salus.machine import nonces, refusals
-from salus.machine.block import Block, Outcome, Receipt
+from salus.machine.block import Block, Evidence, Outcome, Receipt
 from salus.machine.context import Context, View
 from salus.machine.declarations import Declarations
 from salus.machine.module import Event, Message, Module, check_modules
@@ -73,13 +73,15 @@ class Machine:
         read: Callable[[bytes], bytes | None],
         block: Block,
         *,
+        parsed: Sequence[Transaction] | None = None,
         signatures: Sequence[bool] | None = None,
         drop: Callable[[bytes, Exception], None] | None = None,
     ) -> Outcome:
         """
         Execute a block over the state that `read` shows.
 
-        `signatures`: answers already known, one a transaction; without them each is checked here.
+        `parsed`: the block's transactions whose form and signature are known to hold.
+        `signatures`: answers already known, one a transaction; without either each is checked here.
         `drop`: called with a transaction whose handler has a bug, which then is left out (an engine
         that builds a block); without it such a bug is a Fault (a replay, a decided block).
         """
@@ -87,9 +89,12 @@ class Machine:
         run = _Run(self, network, overlay, block)
         run.do_due()
         for position, data in enumerate(block.txs):
-            known = None if signatures is None else signatures[position]
             try:
-                run.transact(data, signature_holds=known)
+                if parsed is not None:
+                    run.authenticate(data, parsed[position])
+                else:
+                    known = None if signatures is None else signatures[position]
+                    run.transact(data, signature_holds=known)
             except HandlerBug as bug:
                 overlay.rollback()
                 if drop is None:
@@ -149,17 +154,27 @@ class Machine:
             raise HandlerBug(f"{type(message).__name__}: {type(error).__name__}") from error
 
     def apply_due(self, ctx: Context) -> None:
-        """Do what falls due at the context's height, module by module."""
+        """
+        Do what falls due at the context's height, module by module.
+
+        A version this program does not know, voted for this height or before, is a Fault.
+        """
+        for agenda in self._agendas:
+            due = agenda.next_due(ctx)
+            if due is not None and due <= ctx.height:
+                agenda.apply_due(ctx)
         meta = ctx.read(META)
         if meta is not None and meta.version > VERSION:
             raise Fault(
                 f"the members voted rules of version {meta.version}; this program knows {VERSION}. "
                 "Install a newer salus and start again; nothing is lost."
             )
-        for agenda in self._agendas:
-            due = agenda.next_due(ctx)
-            if due is not None and due <= ctx.height:
-                agenda.apply_due(ctx)
+
+    def tell_evidence(self, ctx: Context, evidence: Evidence) -> None:
+        """Hand a word of misbehaviour to the module that knows members."""
+        for module in self.modules:
+            if module.evidence is not None:
+                module.evidence(ctx, evidence)
 
 
 class _Run:
@@ -187,6 +202,8 @@ class _Run:
 
     def do_due(self) -> None:
         ctx = self.context()
+        for evidence in self.block.evidence:
+            self.machine.tell_evidence(ctx, evidence)
         self.machine.apply_due(ctx)
         self.events = ctx.events
 
@@ -196,7 +213,10 @@ class _Run:
             self._check_signature(transaction, signature_holds)
         except Refusal as refusal:
             self._keep(data, sha256(data), _refused(refusal.code), _ZERO_SIGNER, [])
-            return
+        else:
+            self.authenticate(data, transaction)
+
+    def authenticate(self, data: bytes, transaction: Transaction) -> None:
         ctx = self.context()
         try:
             window = self.machine.admit(ctx, transaction)

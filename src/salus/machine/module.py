@@ -94,6 +94,9 @@ class Module:
     lifetime_ms: Callable[[Any], int] | None = None
     """(view) -> how long a transaction may wait, ms; declared by at most one module."""
 
+    evidence: Callable[[Any, Any], None] | None = None
+    """(context, `block.Evidence`): tell it at the block's start, before what falls due."""
+
     invariants: tuple[Callable[..., None], ...] = ()
     """Functions `(rows by table name)` that raise if what must always hold does not."""
 

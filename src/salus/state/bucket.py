@@ -18,20 +18,27 @@ NOTHING, LEAF, NODE = 0, 1, 2
 HEAD_BYTES = 33
 ENTRY_BYTES = 96
 
+LEAF_AT = 64
+"""Where an entry's leaf hash starts."""
+
 
 def merge(record: bytes, changes: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     """
     The bucket's entries after the changes, sorted by path.
 
-    `changes`: (path, new entry), the entry `b""` to take the row away. O(entries).
+    `changes`: (path, new entry), the entry `b""` to take the row away. O(entries · changes).
     """
-    entries = {entry[:32]: entry for entry in entries_of(record)}
+    entries = entries_of(record)
     for path, entry in changes:
-        if entry:
-            entries[path] = entry
+        for at, old in enumerate(entries):
+            if old.startswith(path):
+                entries[at : at + 1] = [entry] if entry else []
+                break
         else:
-            entries.pop(path, None)
-    return [entries[path] for path in sorted(entries)]
+            if entry:
+                entries.append(entry)
+    entries.sort()
+    return entries
 
 
 def pack(entries: Sequence[bytes], depth: int) -> bytes:
@@ -53,35 +60,29 @@ def fold(entries: Sequence[bytes], depth: int) -> bytes:
 
     All entries share the first `depth` bits of their paths.
     """
-    if not entries:
-        return EMPTY
-    if len(entries) == 1:
-        return entries[0][64:]
-    return _fold([(int.from_bytes(entry[:32], "big"), entry[64:]) for entry in entries], depth)
+    if len(entries) <= 1:
+        return entries[0][LEAF_AT:] if entries else EMPTY
+    first = int.from_bytes(entries[0][:32], "big")
+    below = (first ^ int.from_bytes(entries[-1][:32], "big")).bit_length()
+    # Above the last `below` bits all paths agree; at the first of those bits the subtree forks.
+    if len(entries) == NODE:  # two: most buckets, so this one case is written out
+        digest = sha256(NODE_TAG + entries[0][LEAF_AT:] + entries[1][LEAF_AT:]).digest()
+    else:
+        fork = PATH_BITS - below
+        left, right = split(entries, fork)
+        digest = sha256(NODE_TAG + fold(left, fork + 1) + fold(right, fork + 1)).digest()
+    for bit in range(below, PATH_BITS - depth):
+        pair = EMPTY + digest if first >> bit & 1 else digest + EMPTY
+        digest = sha256(NODE_TAG + pair).digest()
+    return digest
 
 
 def split(entries: Sequence[bytes], depth: int) -> tuple[Sequence[bytes], Sequence[bytes]]:
     """The entries whose path has bit `depth` (0 the first) clear, and those that have it set."""
     byte, mask = depth >> 3, 0x80 >> (depth & 7)
-    at = sum(not entry[byte] & mask for entry in entries)
+    at = 0
+    for entry in entries:
+        if entry[byte] & mask:
+            break
+        at += 1
     return entries[:at], entries[at:]
-
-
-def _fold(leaves: list[tuple[int, bytes]], depth: int) -> bytes:
-    """`fold` for two or more leaves as (path as a number, hash)."""
-    first = leaves[0][0]
-    below = (first ^ leaves[-1][0]).bit_length() - 1
-    # Bit `below` (0 the path's last) is the first in which they differ: there the subtree forks.
-    left, right = leaves[:1], leaves[1:]
-    while len(right) > 1 and not right[0][0] >> below & 1:
-        left.append(right.pop(0))
-    fork = PATH_BITS - 1 - below
-    digest = sha256(
-        NODE_TAG
-        + (left[0][1] if len(left) == 1 else _fold(left, fork + 1))
-        + (right[0][1] if len(right) == 1 else _fold(right, fork + 1))
-    ).digest()
-    for bit in range(below + 1, PATH_BITS - depth):
-        pair = EMPTY + digest if first >> bit & 1 else digest + EMPTY
-        digest = sha256(NODE_TAG + pair).digest()
-    return digest

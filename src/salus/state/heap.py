@@ -20,20 +20,22 @@ from salus.state.bucket import LEAF, NODE, NOTHING
 from salus.state.proof import EMPTY, NODE_TAG
 
 SLOT_BYTES = 65
-LEFT = slice(1, 33)
-RIGHT = slice(33, 65)
+LEFT, RIGHT = slice(1, 33), slice(33, 65)
+"""Where a slot holds its children's hashes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LevelChange:
-    """The slots of one level that change."""
+class Level:
+    """The slots of one level that a change replaces."""
 
     numbers: list[int]
     """Which slots; ascending."""
 
     new: list[bytes]
+    """Their 65 B each afterwards."""
+
     old: list[bytes]
-    """Their 65 B after and before."""
+    """Their 65 B each before."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Climb:
     root: bytes
     """The tree's root afterwards; 32 B."""
 
-    levels: list[LevelChange]
+    levels: list[Level]
     """Root first, so that all slot numbers together ascend."""
 
     kinds: dict[int, int]
@@ -67,41 +69,118 @@ class Heap:
         """
         Hash level by level from changed buckets to the root, without changing the heap.
 
-        `nodes`: the buckets' numbers, ascending; `digests`: their new roots; `kinds`: new kinds
-        of those whose kind changes (taken over and grown). O(buckets · levels).
+        `nodes`: the buckets' numbers, ascending; `digests`: their roots; `kinds`: the kinds of
+        those whose kind changes, to which this adds the nodes above. O(buckets · levels).
         """
         levels = []
-        root = self.root
-        while nodes and nodes != [1]:
-            change, lone = self._lift(nodes, digests)
-            digests = [sha256(slot).digest() for slot in change.new]
-            nodes = change.numbers
-            self._settle(nodes, change.new, digests, lone, kinds)
-            levels.append(change)
-        if nodes:
-            root = digests[0]
+        emptied = [node for node, digest in zip(nodes, digests, strict=True) if digest == EMPTY]
+        for _ in range(self.levels if nodes else 0):
+            level, doubtful = self._lift(nodes, digests)
+            nodes = level.numbers
+            digests = [sha256(slot).digest() for slot in level.new]
+            doubtful += [bisect_left(nodes, node >> 1) for node in emptied]
+            emptied = self._settle(level, digests, doubtful, kinds)
+            levels.append(level)
         levels.reverse()
-        return Climb(root, levels, kinds)
+        return Climb(digests[0] if nodes else self.root, levels, kinds)
 
-    def _lift(self, nodes: list[int], digests: list[bytes]) -> tuple[LevelChange, list[int]]:
-        """The parents' slots with these children, and the positions of those with an empty half."""
+    def apply(self, climb: Climb) -> None:
+        """Put a climb's slots, kinds and root in place."""
+        slots, kinds = self.slots, self.kinds
+        for level in climb.levels:
+            for number, slot in zip(level.numbers, level.new, strict=True):
+                at = number * SLOT_BYTES
+                slots[at : at + SLOT_BYTES] = slot
+        for node, kind in climb.kinds.items():
+            kinds[node] = kind
+        self.root = climb.root
+
+    def fill(self, buckets: Iterable[tuple[int, bytes, int]]) -> None:
+        """Build an empty heap from its buckets as (number, root, kind); O(2^T)."""
+        slots, kinds = self.slots, self.kinds
+        for number, root, kind in buckets:
+            at = _hash_at(number)
+            slots[at : at + 32] = root
+            kinds[number] = kind
+        for node in range((1 << self.levels) - 1, 0, -1):
+            left, right = kinds[2 * node], kinds[2 * node + 1]
+            if not left and not right:
+                continue
+            slot = slots[node * SLOT_BYTES : (node + 1) * SLOT_BYTES]
+            kind, digest = _join(left, right, slot)
+            kinds[node] = kind
+            if node == 1:
+                self.root = digest
+            else:
+                at = _hash_at(node)
+                slots[at : at + 32] = digest
+
+    def slot(self, number: int) -> bytes:
+        """The 65 B that are hashed for a node above the buckets."""
+        return self.slots[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]
+
+    def _lift(self, nodes: list[int], digests: list[bytes]) -> tuple[Level, list[int]]:
+        """The parents' slots with these children; and positions whose sibling may be empty."""
         slots, kinds = self.slots, self.kinds
         parents: list[int] = []
         new: list[bytes] = []
         old: list[bytes] = []
-        lone: list[int] = []
+        doubtful: list[int] = []
         last = 0
         for node, digest in zip(nodes, digests, strict=True):
             parent = node >> 1
             if parent == last:
                 new[-1] = new[-1][:33] + digest
-                if lone and lone[-1] == len(new) - 1 and digest != EMPTY:
-                    pass
                 continue
             last = parent
             at = parent * SLOT_BYTES
             slot = slots[at : at + SLOT_BYTES]
+            if not kinds[node ^ 1]:
+                doubtful.append(len(parents))
             parents.append(parent)
             old.append(slot)
             new.append(slot[:33] + digest if node & 1 else NODE_TAG + digest + slot[33:])
-        return LevelChange(parents, new, old), lone
+        return Level(parents, new, old), doubtful
+
+    def _settle(
+        self, level: Level, digests: list[bytes], doubtful: list[int], changed: dict[int, int]
+    ) -> list[int]:
+        """Note new kinds, correct the digests of parents that are no nodes; those without rows."""
+        kinds = self.kinds
+        for node in level.numbers:
+            if kinds[node] != NODE:
+                changed[node] = NODE
+        emptied = []
+        for position in doubtful:
+            node = level.numbers[position]
+            left = changed.get(2 * node, kinds[2 * node])
+            right = changed.get(2 * node + 1, kinds[2 * node + 1])
+            kind, digests[position] = _join(left, right, level.new[position])
+            if kinds[node] == kind:
+                changed.pop(node, None)
+            else:
+                changed[node] = kind
+            if kind == NOTHING:
+                emptied.append(node)
+        return emptied
+
+
+def _join(left: int, right: int, slot: bytes) -> tuple[int, bytes]:
+    """Kind and hash of the subtree over two children, by their kinds."""
+    if left + right > LEAF:
+        return NODE, sha256(slot).digest()
+    return left + right, slot[LEFT] if left else slot[RIGHT]
+
+
+def _hash_at(node: int) -> int:
+    """Where a node's hash lies: in its parent's slot, behind the tag, left or right."""
+    return (node >> 1) * SLOT_BYTES + 1 + (node & 1) * 32
+
+
+def _huge_pages(count: int) -> mmap.mmap:
+    """That many zero bytes, in huge pages where the kernel gives them (half the time a node)."""
+    memory = mmap.mmap(-1, count)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel built without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory

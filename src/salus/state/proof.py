@@ -202,7 +202,7 @@ def _mask(rest: _Reader, levels: int) -> list[bool]:
 
 
 def _check_root(root: bytes, path: bytes, end: bytes, siblings: Sequence[bytes]) -> None:
-    """Hash from the path's end up to the root; the deepest sibling is not empty, so all are nodes."""
+    """Hash from the end up to the root; the deepest sibling is not empty, so all are nodes."""
     bits = _bits(path) >> (PATH_BITS - len(siblings))
     value = end
     for sibling in reversed(siblings):

@@ -106,7 +106,7 @@ def read_bundle(data: bytes) -> Bundle:
     issues = validate(value) or bundle_issues(value)
     if issues:
         raise refusal(issues)
-    if value["type"] not in TYPES:
+    if value.get("type") not in TYPES:
         text = f"expected a Bundle of type {', '.join(TYPES)}; send its resources in one of these"
         raise FhirProblem(Category.MALFORMED, "BundleTypeUnsupported", text)
     slices = _SLICES.decode(data.removeprefix(BOM)).entry
@@ -186,7 +186,7 @@ def _entry(value: dict[str, Any], slices: _RawEntry) -> Entry:
     )
 
 
-def _resource(full_url: str | None, raw: bytes, value: Any) -> Resource:  # noqa: ANN401 (JSON; the walker has checked that it is an object)
+def _resource(full_url: str | None, raw: bytes, value: Any) -> Resource:
     if len(raw) > RESOURCE_BYTES_MAX:
         raise too_large("bytes of one resource", RESOURCE_BYTES_MAX, len(raw))
     return Resource(value["resourceType"], value.get("id"), full_url, raw, value)

@@ -11,12 +11,15 @@ from salus.formats.fhir.issues import Issue
 from salus.formats.fhir.limits import ISSUES_MAX
 
 _REQUESTED = {"batch", "transaction", "history"}
+_WRITING = {"batch", "transaction"}
 _ANSWERED = {"batch-response", "transaction-response", "history"}
 _WRITES = {"POST", "PUT", "PATCH"}
 
 _SEARCH_ONLY = "bdl-1: expected a total only in a searchset or history"
 _ENTRY_SEARCH_ONLY = "bdl-2: expected a search part only in a searchset"
-_REQUEST = "bdl-3: expected a request in each entry of a batch, transaction or history, and only there"
+_REQUEST = (
+    "bdl-3: expected a request in each entry of a batch, transaction or history, and only there"
+)
 _RESPONSE = "bdl-4: expected a response in each entry of such an answer or history, and only there"
 _CONTENT = "bdl-5: expected a resource, a request or a response"
 _UNIQUE = "bdl-7: expected no other entry with this fullUrl and meta.versionId"
@@ -25,6 +28,7 @@ _IDENTIFIER = "bdl-9: expected an identifier with system and value in a document
 _TIMESTAMP = "bdl-10: expected a timestamp in a document"
 _COMPOSITION = "bdl-11: expected a Composition as the first entry of a document"
 _MESSAGE = "bdl-12: expected a MessageHeader as the first entry of a message"
+_VERB = "expected method and url of the request as values"
 _BODY = "expected the resource that POST, PUT or PATCH writes (FHIR R4 3.1.0.11)"
 
 
@@ -43,7 +47,8 @@ def bundle_issues(bundle: dict[str, Any]) -> list[Issue]:
 
 
 def _breaches(bundle: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    kind = bundle["type"]
+    # A required primitive may stand as an extension alone, so it is asked for, not taken.
+    kind = bundle.get("type", "")
     entries = bundle.get("entry", [])
     if "total" in bundle and kind not in {"searchset", "history"}:
         yield "Bundle.total", _SEARCH_ONLY
@@ -78,9 +83,11 @@ def _entry_breaches(kind: str, entry: dict[str, Any]) -> Iterator[str]:
         yield _RESPONSE
     if entry.keys().isdisjoint({"resource", "request", "response"}):
         yield _CONTENT
-    if kind in _REQUESTED - _ANSWERED and "resource" not in entry:
-        if entry.get("request", {}).get("method") in _WRITES:
-            yield _BODY
+    request = entry.get("request", {"method": "", "url": ""})
+    if "method" not in request or "url" not in request:
+        yield _VERB
+    if kind in _WRITING and "resource" not in entry and request.get("method") in _WRITES:
+        yield _BODY
 
 
 def _name_breaches(

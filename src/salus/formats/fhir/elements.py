@@ -147,7 +147,16 @@ def _element(row: Row, tables: dict[str, Table], values: Values) -> Element:
 
 
 def _shadow(table: Table, choice: str, kind: str, *, is_list: bool) -> Element:
-    return Element(Kind.SHADOW, is_list, _never, table, choice, kind, "", None)
+    return Element(
+        kind=Kind.SHADOW,
+        is_list=is_list,
+        passes=_never,
+        table=table,
+        choice=choice,
+        type=kind,
+        values="",
+        concepts=None,
+    )
 
 
 def _one_of(codes: frozenset[str]) -> Check:
@@ -162,5 +171,14 @@ def _is_named(value: object) -> bool:
     return type(value) is str
 
 
-_RESOURCE_TYPE = Element(Kind.PRIMITIVE, False, _is_named, None, "", "code", "", None)  # noqa: FBT003 (positional as in the row it stands for)
+_RESOURCE_TYPE = Element(
+    kind=Kind.PRIMITIVE,
+    is_list=False,
+    passes=_is_named,
+    table=None,
+    choice="",
+    type="code",
+    values="",
+    concepts=None,
+)
 """The member that named the table; whoever looked it up has checked it."""

@@ -10,6 +10,8 @@ Not here: invariants, narrative, targets of references, profiles.
 A resource is walked once; a path is written out only for a finding.
 """
 
+import contextlib
+
 from salus.formats.fhir.elements import Element, Kind, Table, definitions
 from salus.formats.fhir.issues import Issue, Level
 from salus.formats.fhir.limits import ISSUES_MAX
@@ -37,10 +39,8 @@ def validate(resource: object) -> list[Issue]:
     object's missing elements after its present ones.
     """
     walk = _Walk()
-    try:
+    with contextlib.suppress(_EnoughError):
         walk.resource(resource)
-    except _EnoughError:
-        pass
     return walk.issues
 
 
@@ -67,8 +67,7 @@ class _Walk:
         if table is None:
             self.report("structure", "structure", RESOURCE_TYPE, "resourceType")
             return
-        is_root = not self.path
-        if is_root:
+        if not self.path:
             self.path.append(table.name)
         self.members(value, table)
 
@@ -81,9 +80,11 @@ class _Walk:
             if element is None:
                 self.unknown(name, value)
                 continue
-            kind, is_list, passes, inner, choice, _, _, _ = element
-            if choice and choices.setdefault(choice, name.lstrip("_")) != name.lstrip("_"):
-                self.report("structure", "structure", CHOICE, name)
+            kind, is_list, passes, _, choice, _, _, _ = element
+            if choice:
+                spelling = name.lstrip("_")
+                if choices.setdefault(choice, spelling) != spelling:
+                    self.report("structure", "structure", CHOICE, spelling)
             if kind is Kind.SHADOW:
                 self.shadow(name, child, element, value)
             elif is_list:
@@ -91,23 +92,15 @@ class _Walk:
             elif kind is Kind.PRIMITIVE:
                 if not passes(child):
                     self.primitive(name, child, element)
-            elif inner is not None and type(child) is dict and child:
-                self.path.append(name)
-                self.members(child, inner)
-                if element.concepts is not None:
-                    self.concept(child, element)
-                self.path.pop()
             else:
                 self.path.append(name)
-                self.object(child, element)
+                self.one(child, element)
                 self.path.pop()
         for name, spellings in table.required:
             if name not in value and spellings.isdisjoint(value):
                 self.report("structure", "required", REQUIRED, name)
 
-    def items(
-        self, name: str, child: object, element: Element, parent: dict[str, object]
-    ) -> None:
+    def items(self, name: str, child: object, element: Element, parent: dict[str, object]) -> None:
         """Walk an element that repeats."""
         if type(child) is not list or not child:
             rule = EMPTY_LIST if type(child) is list else NULL if child is None else LIST
@@ -119,14 +112,14 @@ class _Walk:
         for index, item in enumerate(child):
             path[-1] = index
             if element.kind is not Kind.PRIMITIVE:
-                self.object(item, element)
+                self.one(item, element)
             elif item is None:
                 self.gap(index, parent.get(f"_{name}"))
             elif not element.passes(item):
                 self.primitive("", item, element)
         del path[-2:]
 
-    def object(self, value: object, element: Element) -> None:
+    def one(self, value: object, element: Element) -> None:
         """Walk one value that must be an object, or a resource."""
         if type(value) is not dict or not value:
             rule = EMPTY_OBJECT if value == {} else NULL if value is None else OBJECT
@@ -139,14 +132,12 @@ class _Walk:
             if element.concepts is not None:
                 self.concept(value, element)
 
-    def shadow(
-        self, name: str, child: object, element: Element, parent: dict[str, object]
-    ) -> None:
+    def shadow(self, name: str, child: object, element: Element, parent: dict[str, object]) -> None:
         """Walk `_name`: id and extensions of a primitive, as a list where that is one."""
         # FHIRPath knows no `_name`: what is inside belongs to the element itself.
         self.path.append(name[1:])
         if not element.is_list:
-            self.object(child, element)
+            self.one(child, element)
         elif type(child) is not list or not child:
             self.report("structure", "structure", EMPTY_LIST if child == [] else LIST)
         else:
@@ -156,7 +147,7 @@ class _Walk:
                 if item is None:
                     self.gap(index, parent.get(name[1:]))
                 else:
-                    self.object(item, element)
+                    self.one(item, element)
             self.path.pop()
         self.path.pop()
 

@@ -1,0 +1,17 @@
+"""
+The list of modules: the one place a new module is entered.
+
+Their order is that of their first rows and of what falls due in a block.
+"""
+
+from salus.machine.execute import Machine
+from salus.machine.module import Module
+from salus.modules.audit.module import MODULE as AUDIT
+from salus.modules.members.module import MODULE as MEMBERS
+
+MODULES: tuple[Module, ...] = (MEMBERS, AUDIT)
+
+
+def machine() -> Machine:
+    """The machine every node of this version runs."""
+    return Machine(MODULES)

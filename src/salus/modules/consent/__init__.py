@@ -1,0 +1,1 @@
+"""What patients allow: tags, grants, stops, intents of readers, and the seats of witnesses."""

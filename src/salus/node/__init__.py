@@ -1,0 +1,1 @@
+"""A member's running process: engines, journal, vault, witness. Disks, clocks and threads."""

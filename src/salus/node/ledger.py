@@ -1,0 +1,348 @@
+"""
+One member's copy of the ledger: the machine over a journal, a log and a state store.
+
+An engine orders blocks and hands them here: `execute` touches nothing, `commit` makes the block
+durable (one sync) and moves the tip. The journal is the truth; opening replays what the store lacks
+and compares every app hash on the way.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from salus.base import codec, merkle
+from salus.base.codec import Struct
+from salus.base.errors import Category, Fault, Problem, invariant
+from salus.base.merkle import Frontier
+from salus.base.types import Count, Hash32, Height, TimeMs
+from salus.machine import genesis as genesis_file
+from salus.machine.block import Block, Outcome, SealedBlock, seal, seal_genesis
+from salus.machine.context import StateView
+from salus.machine.execute import Machine
+from salus.machine.refusals import LAST_UNSPENT
+from salus.machine.transaction import Transaction
+from salus.node.entries import entries_of
+from salus.node.journal import Journal
+from salus.node.log_files import LogFiles
+from salus.node.record import (
+    BlockRecord,
+    StoredReceipts,
+    index_value,
+    read_index,
+    read_receipts,
+    read_record,
+    record_of,
+)
+from salus.state.overlay import Overlay
+from salus.state.store import Staged, StateStore, StoreDamaged
+
+log = structlog.get_logger()
+
+GENESIS_ENTRY = b"genesis-entry"
+"""Key of the genesis entry's bytes in the store's `meta` family."""
+
+LOG_SYNC_BLOCKS = 256
+"""Blocks between syncs of the log files: a start refills at most so many from the journal."""
+
+SIGNATURE_INVALID = 8
+"""The machine's code whose check a replay takes from the journal."""
+
+
+class StoreMeta(Struct, frozen=True):
+    """What the state store notes with its base, so that a start can compare."""
+
+    app: Hash32
+    log_root: Hash32
+    log_size: Count
+    time_ms: TimeMs
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest executed and synced block."""
+
+    height: Height
+    time_ms: TimeMs
+    log_size: int
+    log_root: bytes
+    state_root: bytes
+    app_hash: bytes
+
+
+@dataclass(slots=True)
+class Executed:
+    """A block's outcome with its roots; nothing of it is on disk yet."""
+
+    block: Block
+    outcome: Outcome
+    sealed: SealedBlock
+    staged: Staged
+
+
+class Ledger:
+    """Opened by one process; one thread commits, any thread reads."""
+
+    def __init__(  # noqa: D107 (made by `open`)
+        self,
+        machine: Machine,
+        genesis: bytes,
+        store: StateStore,
+        journal: Journal,
+        log_files: LogFiles,
+    ) -> None:
+        self.machine = machine
+        self.genesis = genesis
+        self.network = genesis_file.network_id(genesis)
+        self._store = store
+        self._journal = journal
+        self._log_files = log_files
+        self._frontier = Frontier()
+        self._moved = threading.Condition()
+        self._tip = Tip(0, 0, 0, b"", b"", b"")
+
+    @classmethod
+    def open(
+        cls, folder: Path, machine: Machine, genesis: bytes, *, must_hold: int = 0
+    ) -> "Ledger":
+        """
+        Open or make the ledger in `folder`, replaying the journal over the store.
+
+        `must_hold`: newest height that any signed note names; a journal that ends before it lost
+        acknowledged data. Raises Fault with what an operator does.
+        """
+        network = genesis_file.network_id(genesis)
+        folder.mkdir(parents=True, exist_ok=True)
+        store = _open_store(folder / "state")
+        journal = Journal.open(folder / "journal", network, must_hold=must_hold)
+        log_files = LogFiles.open(folder / "log")
+        ledger = cls(machine, genesis, store, journal, log_files)
+        try:
+            ledger._start()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @property
+    def tip(self) -> Tip:
+        """The newest block; a snapshot that never changes."""
+        return self._tip
+
+    def execute(
+        self,
+        block: Block,
+        *,
+        parsed: Sequence[Transaction] | None = None,
+        signatures: Sequence[bool] | None = None,
+        drop: Callable[[bytes, Exception], None] | None = None,
+    ) -> Executed:
+        """Execute a block on the tip; see `Machine.execute`. Touches nothing."""
+        outcome = self.machine.execute(
+            self.network, self._store.get, block, parsed=parsed, signatures=signatures, drop=drop
+        )
+        staged = self._store.stage(outcome.changes)
+        sealed = seal(outcome, staged.root, self._frontier)
+        return Executed(block=block, outcome=outcome, sealed=sealed, staged=staged)
+
+    def commit(self, executed: Executed) -> None:
+        """Journal, sync, and move the tip: the block is acknowledged when this returns."""
+        record = record_of(executed.block, executed.outcome, executed.sealed)
+        self._journal.append(record.height, codec.encode(record))
+        self._apply(executed)
+
+    def view(self) -> StateView:
+        """The state at the tip, for queries."""
+        tip = self._tip
+        return StateView(
+            Overlay(self._store.get), network=self.network, height=tip.height, time_ms=tip.time_ms
+        )
+
+    def wait_above(self, height: int, timeout_s: float) -> Tip:
+        """Wait until the tip is above `height`, at most `timeout_s`; returns the tip either way."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._tip.height > height, timeout_s)
+            return self._tip
+
+    def record(self, height: int) -> BlockRecord:
+        """The journal's record of a block; raises Problem BlockUnknown."""
+        return read_record(self.record_bytes(height))
+
+    def record_bytes(self, height: int) -> bytes:
+        """The record as the journal holds it; raises Problem BlockUnknown."""
+        try:
+            return self._journal.read(height)
+        except KeyError:
+            raise Problem(
+                Category.NOT_FOUND,
+                "BlockUnknown",
+                f"expected a height of 1 to {self._tip.height}, found {height}",
+            ) from None
+
+    def receipts(self, height: int) -> StoredReceipts:
+        """The receipts of a block; raises Problem BlockUnknown."""
+        data = self._store.extra("receipts", height.to_bytes(8, "big"))
+        if data is None:
+            raise Problem(Category.NOT_FOUND, "BlockUnknown", f"no block at height {height}")
+        return read_receipts(data)
+
+    def entries(self, height: int) -> list[bytes]:
+        """The log entries of a block, in order; of height 0 the genesis entry."""
+        if height == 0:
+            genesis = self._store.extra("meta", GENESIS_ENTRY)
+            return [] if genesis is None else [genesis]
+        return entries_of(self.machine.form, self.record(height), self.receipts(height))
+
+    def find(self, transaction_id: bytes) -> tuple[int, int] | None:
+        """(height, position) of a transaction, or None if it is in no block."""
+        value = self._store.extra("index", transaction_id)
+        return None if value is None else read_index(value)
+
+    def prove(self, state_key: bytes, height: int) -> tuple[bytes | None, bytes]:
+        """The row (or None) after a recent block, and its proof of inclusion (or absence)."""
+        return self._store.prove(state_key, height)
+
+    def path(self, index: int, size: int) -> list[bytes]:
+        """Inclusion path of a log entry in the log of `size`."""
+        return self._log_files.path(index, size)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Proof that the log of `new` entries extends that of `old`."""
+        return self._log_files.consistency(old, new)
+
+    def log_root(self, size: int) -> bytes:
+        """Root of the log when it had `size` entries."""
+        return self._log_files.root(size)
+
+    def close(self) -> None:
+        """Flush and close; the next start is quick."""
+        self._store.close()
+        self._journal.close()
+        self._log_files.close()
+
+    def _start(self) -> None:
+        if self._store.tip_height < 0:
+            self._make_genesis()
+        else:
+            self._resume()
+        for height, payload in self._journal.records(after=self._tip.height):
+            self._replay(height, read_record(payload))
+        log.info("ledger.open", height=self._tip.height, log_size=self._tip.log_size)
+
+    def _make_genesis(self) -> None:
+        rows = genesis_file.first_rows(self.machine, self.genesis)
+        time_ms = genesis_file.read_genesis(self.genesis).time_ms
+        staged = self._store.stage(rows)
+        sealed = seal_genesis(self.network, staged.root, time_ms)
+        self._log_files.truncate(0)
+        self._log_files.append(sealed.leaf_hashes)
+        self._log_files.sync()
+        extras = [("meta", GENESIS_ENTRY, sealed.entries[0])]
+        self._move(0, time_ms, sealed, staged, extras)
+        self._store.flush()
+
+    def _resume(self) -> None:
+        meta = codec.decode(self._store.base_meta, StoreMeta)
+        height = self._store.base_height
+        if self._journal.tip_height < height:
+            raise Fault(
+                f"the journal ends at {self._journal.tip_height}, the state at {height}: "
+                "acknowledged blocks are missing. Restore the journal from a backup or another "
+                "member (`salus repair`)."
+            )
+        self._refill_log(meta.log_size, height)
+        self._frontier = self._log_files.frontier()
+        if self._frontier.root != meta.log_root:
+            raise Fault("the log files differ from the state's note: run `salus repair`")
+        self._tip = Tip(
+            height, meta.time_ms, meta.log_size, meta.log_root, self._store.root, meta.app
+        )
+
+    def _refill_log(self, size: int, height: int) -> None:
+        """Bring the log files to the base's size; they are not synced with each block."""
+        synced = min(self._log_files.synced_size, size)
+        self._log_files.truncate(synced)
+        missing: list[bytes] = []
+        at = height
+        while len(missing) < size - synced:
+            hashes = [merkle.leaf_hash(entry) for entry in self.entries(at)]
+            missing = hashes + missing
+            at -= 1
+        self._log_files.append(missing[len(missing) - (size - synced) :])
+
+    def _replay(self, height: int, record: BlockRecord) -> None:
+        signatures = [result.code != SIGNATURE_INVALID for result in record.results]
+        executed = self.execute(record.block, signatures=signatures)
+        if executed.sealed.app_hash != record.app:
+            raise Fault(
+                f"block {height}: expected app hash {record.app.hex()}, "
+                f"found {executed.sealed.app_hash.hex()}. The program or the data differ from what "
+                "wrote the journal: do not go on; run `salus audit`."
+            )
+        self._apply(executed)
+
+    def _apply(self, executed: Executed) -> None:
+        outcome = executed.outcome
+        height = outcome.height
+        stored = StoredReceipts(events=outcome.events, receipts=outcome.receipts)
+        extras = [("receipts", height.to_bytes(8, "big"), codec.encode(stored))]
+        extras += self._index_rows(outcome)
+        self._log_files.append(executed.sealed.leaf_hashes)
+        if height % LOG_SYNC_BLOCKS == 0:
+            self._log_files.sync()
+        self._move(height, outcome.time_ms, executed.sealed, executed.staged, extras)
+
+    def _index_rows(self, outcome: Outcome) -> list[tuple[str, bytes, bytes]]:
+        """One row an id; a copy refused by codes 1-14 never hides the one that was executed."""
+        rows: dict[bytes, bytes] = {}
+        for position, (tx_id, receipt) in enumerate(
+            zip(outcome.ids, outcome.receipts, strict=True)
+        ):
+            unspent = 0 < receipt.code <= LAST_UNSPENT
+            if unspent and (tx_id in rows or self._store.extra("index", tx_id) is not None):
+                continue
+            rows[tx_id] = index_value(outcome.height, position)
+        return [("index", tx_id, value) for tx_id, value in rows.items()]
+
+    def _move(
+        self,
+        height: int,
+        time_ms: int,
+        sealed: SealedBlock,
+        staged: Staged,
+        extras: Sequence[tuple[str, bytes, bytes]],
+    ) -> None:
+        meta = StoreMeta(
+            app=sealed.app_hash,
+            log_root=sealed.log_root,
+            log_size=sealed.log_size,
+            time_ms=time_ms,
+        )
+        self._store.push(height, staged, extras, codec.encode(meta))
+        invariant(staged.root == sealed.state_root, "the staged root is not the sealed one")
+        self._frontier = sealed.frontier
+        with self._moved:
+            self._tip = Tip(
+                height,
+                time_ms,
+                sealed.log_size,
+                sealed.log_root,
+                sealed.state_root,
+                sealed.app_hash,
+            )
+            self._moved.notify_all()
+
+
+def _open_store(folder: Path) -> StateStore:
+    """Open the state store; a damaged one is set aside and made anew from the journal."""
+    try:
+        return StateStore.open(folder)
+    except StoreDamaged as damage:
+        aside = folder.with_name(f"{folder.name}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        log.error("ledger.store_damaged", reason=str(damage))  # noqa: TRY400 (the sentence is the message)
+        return StateStore.open(folder)

@@ -1,0 +1,133 @@
+"""
+One member's node, assembled: its copy of the ledger, its way to the engine, its log's signatures,
+its vault and witness, and the door the other members call.
+
+It sees no plain health data and no patient's key: those live in the gateway.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.base import codec, note
+from salus.base.note import Signer
+from salus.chain import machine
+from salus.machine.genesis import network_id
+from salus.node.checkpoints import Checkpoints
+from salus.node.cosigner import ROUTE as COSIGN
+from salus.node.cosigner import CosignAsked, Cosigner
+from salus.node.embedded import EmbeddedEngine
+from salus.node.keys import MemberKeys
+from salus.node.ledger import Ledger
+from salus.node.ordering import Ordering, OwnOrdering, PeerOrdering
+from salus.node.peers import Handler, Identity, Peer, PeerDoor, Transport
+from salus.node.ports import Clock, RealClock
+from salus.node.proofs import Proofs
+from salus.node.replica import ROUTE as BLOCKS
+from salus.node.replica import BlocksAsked, Replica, blocks_after
+from salus.node.vault.vault import Vault
+from salus.node.verify_pool import VerifyPool
+from salus.node.witness.witness import Witness
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a node needs to know before it starts."""
+
+    folder: Path
+    """The member's own; nobody else reads or writes it."""
+
+    genesis: bytes
+    """The network's genesis file."""
+
+    orderer: bytes
+    """Id of the member whose embedded engine orders."""
+
+    verify_workers: int | None = None
+    """Processes that check signatures; default cores - 1."""
+
+
+class Node:
+    """Started by its constructor, stopped by `close`."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        keys: MemberKeys,
+        transports: Mapping[bytes, Transport],
+        clock: Clock | None = None,
+    ) -> None:
+        """`transports`: to every other member, by member id."""
+        self.settings = settings
+        self.keys = keys
+        self.clock = clock or RealClock()
+        network = network_id(settings.genesis)
+        self.identity = Identity(network, keys.member, keys.service)
+        self.peers = {
+            member: Peer(self.identity, member, transport, self.clock)
+            for member, transport in transports.items()
+        }
+        self.ledger = Ledger.open(settings.folder, machine(), settings.genesis)
+        self.pool = VerifyPool(network, workers=settings.verify_workers)
+        self._start_log_signing()
+        self._start_ordering()
+        self._start_vault_and_witness()
+        self.door = PeerDoor(
+            network, keys.member, self.ledger.view, self._routes(), self.clock
+        )
+
+    @property
+    def is_orderer(self) -> bool:
+        """Whether this node's engine orders the blocks."""
+        return self.settings.orderer == self.keys.member
+
+    def close(self) -> None:
+        """Stop taking work, finish what is under way, flush and close."""
+        if self.replica is not None:
+            self.replica.close()
+        if self.engine is not None:
+            self.engine.close()
+        self.vault.close()
+        self.witness.close()
+        self.pool.close()
+        self.ledger.close()
+
+    def _start_log_signing(self) -> None:
+        signer = Signer(note.origin(self.ledger.network, self.keys.member), self.keys.log)
+        folder = self.settings.folder / "notes"
+        self.cosigner = Cosigner(folder / "cosigned", self.ledger, signer, self.clock)
+        self.checkpoints = Checkpoints(
+            folder, self.ledger, signer, self.cosigner, list(self.peers.values())
+        )
+        self.proofs = Proofs(self.ledger, self.checkpoints)
+
+    def _start_ordering(self) -> None:
+        self.engine: EmbeddedEngine | None = None
+        self.replica: Replica | None = None
+        self.ordering: Ordering
+        if self.is_orderer:
+            quarantine = self.settings.folder / "quarantine"
+            self.engine = EmbeddedEngine(
+                self.ledger, quarantine=quarantine, clock=self.clock, pool=self.pool
+            )
+            self.ordering = OwnOrdering(self.engine)
+        else:
+            orderer = self.peers[self.settings.orderer]
+            self.replica = Replica(self.ledger, orderer, self.pool)
+            self.ordering = PeerOrdering(self.ledger, orderer)
+
+    def _start_vault_and_witness(self) -> None:
+        raise NotImplementedError
+
+    def _routes(self) -> dict[str, Handler]:
+        routes: dict[str, Handler] = {
+            BLOCKS: lambda _sender, body: codec.encode(
+                blocks_after(self.ledger, codec.decode(body, BlocksAsked))
+            ),
+            COSIGN: lambda _sender, body: codec.encode(
+                self.cosigner.cosign(codec.decode(body, CosignAsked))
+            ),
+        }
+        if isinstance(self.ordering, OwnOrdering):
+            routes.update(self.ordering.routes())
+        return routes

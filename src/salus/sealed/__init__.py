@@ -1,0 +1,1 @@
+"""What travels sealed or signed outside the ledger's state; imports `base` alone."""

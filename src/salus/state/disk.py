@@ -1,0 +1,337 @@
+"""
+What of the state lies on disk: RocksDB with six column families, and the heap of a clean stop.
+
+| column family | key -> value |
+| --- | --- |
+| `state` | path 32 -> key length u8 ‖ state key ‖ value |
+| `buckets` | bucket number u32 -> record (`bucket.py`) |
+| `receipts`, `index`, `vault`, `meta` | the caller's extras |
+| `meta` | `base` -> version u8 ‖ T u8 ‖ height i64 ‖ rows u64 ‖ root 32 ‖ the caller's note |
+
+All of a block is written in one batch, so the disk always stands at one height: the base. The
+file `heap` is trusted only if its checksum holds and it leads to the base's root.
+"""
+
+import itertools
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    Snapshot,
+    WriteBatch,
+)
+
+from salus.base.errors import Fault
+from salus.state import bucket
+from salus.state.heap import Heap
+from salus.state.layers import Extra, Layer
+from salus.state.proof import EMPTY
+
+FAMILIES = ("state", "buckets", "receipts", "index", "vault", "meta")
+
+CACHE_BYTES = 128 * 1024 * 1024
+"""RocksDB's blocks, filters and indexes in memory, all families together."""
+
+MEMTABLE_BYTES = 64 * 1024 * 1024
+WAL_BYTES_MAX = 128 * 1024 * 1024
+"""What RocksDB replays at most after an unclean end; about a second."""
+
+OPEN_FILES_MAX = 512
+FILTER_BITS = 10
+"""Bits a key in the filters: one look in a hundred for an absent key reads a block for nothing."""
+
+_BASE_KEY = b"base"
+_BASE = struct.Struct(">BBqQ32s")
+_VERSION = 1
+_HEAP_HEAD = struct.Struct(">8sB32sI")
+_HEAP_MAGIC = b"SALUSHP1"
+_BATCH_RECORDS = 20_000
+
+
+class StoreDamaged(Fault):
+    """The state store cannot be read, or contradicts itself; it can be rebuilt from the journal."""
+
+    def __init__(self, found: str) -> None:
+        """`found`: what was expected and what came, without any row's content."""
+        super().__init__(
+            f"state store damaged: {found}; stop the node, remove its state folder and start "
+            "again: the state is replayed from the journal"
+        )
+
+
+class Base(NamedTuple):
+    """The height the disk stands at."""
+
+    height: int
+    """−1 before anything was pushed."""
+
+    levels: int
+    """T of the bucket numbers."""
+
+    row_count: int
+    root: bytes
+    meta: bytes
+    """The caller's note that went with this height."""
+
+
+class Disk:
+    """The open store. Errors of RocksDB surface as `StoreDamaged`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store in the folder, making it if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._heap_file = folder / "heap"
+        cache = Cache(CACHE_BYTES)
+        try:
+            self._db = Rdict(
+                str(folder / "rocks"),
+                _database_options(),
+                column_families={name: _family_options(name, cache) for name in FAMILIES},
+            )
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot open it (or another process has it)") from error
+        self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
+        self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
+        self._state = self._families["state"]
+
+    def base(self, levels: int) -> Base:
+        """Where the disk stands; of a new store: nothing yet, with this T."""
+        record = self.extra("meta", _BASE_KEY)
+        if record is None:
+            if next(iter(self._families["buckets"].keys()), None) is not None:
+                raise StoreDamaged("it has buckets but no base")
+            return Base(-1, levels, 0, EMPTY, b"")
+        version, stored_levels, height, row_count, root = _BASE.unpack_from(record)
+        if version != _VERSION:
+            raise StoreDamaged(f"expected version {_VERSION} of its format, found {version}")
+        return Base(height, stored_levels, row_count, root, record[_BASE.size :])
+
+    def value(self, path: bytes, state_key: bytes) -> bytes | None:
+        """The row's value at the base, or None."""
+        try:
+            row = self._state.get(path)
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot read a row") from error
+        return None if row is None else _value_of(row, state_key)
+
+    def values(self, rows: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
+        """The values at the base of (path, state key), in that order."""
+        try:
+            found = self._state.get([path for path, _ in rows]) if rows else []
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot read rows") from error
+        return [
+            None if row is None else _value_of(row, state_key)
+            for row, (_, state_key) in zip(found or (), rows, strict=True)
+        ]
+
+    def records(self, numbers: Sequence[int]) -> list[bytes]:
+        """The buckets' records at the base, in that order; `b""` without rows."""
+        keys: list[Any] = [number.to_bytes(4, "big") for number in numbers]
+        try:
+            found = self._families["buckets"].get(keys) if keys else []
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot read buckets") from error
+        return [record or b"" for record in found or ()]
+
+    def extra(self, family: str, key: bytes) -> bytes | None:
+        """What the caller stored under a key of a column family, or None."""
+        try:
+            value: bytes | None = self._families[family].get(key)
+        except Exception as error:
+            raise StoreDamaged(f"RocksDB cannot read {family}") from error
+        return value
+
+    def snapshot(self) -> Snapshot:
+        """The state rows as they stand now, for `rows_of`."""
+        return self._state.snapshot()
+
+    def buckets(self, levels: int) -> Iterator[tuple[int, bytes]]:
+        """All buckets of that T as (number, record), ascending."""
+        first = 1 << levels
+        items: Any = self._families["buckets"].items(from_key=first.to_bytes(4, "big"))
+        try:
+            for key, record in items:
+                number = int.from_bytes(key, "big")
+                if number >= 2 * first:
+                    return
+                yield number, record
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot read all buckets") from error
+
+    def write(self, layers: Sequence[Layer], levels: int) -> None:
+        """Move layers to the disk, oldest first, in one batch: the newest becomes the base."""
+        batch = WriteBatch(raw_mode=True)
+        state, buckets = self._handles["state"], self._handles["buckets"]
+        put, delete = batch.put, batch.delete
+        for layer in layers:
+            for path, state_key, value in layer.rows:
+                if value is None:
+                    delete(path, state)
+                else:
+                    put(path, len(state_key).to_bytes(1, "big") + state_key + value, state)
+            for number, record in layer.records.items():
+                if record:
+                    put(number.to_bytes(4, "big"), record, buckets)
+                else:
+                    delete(number.to_bytes(4, "big"), buckets)
+            for (family, key), value in sorted(layer.extras.items()):
+                put(key, value, self._handles[family])
+        newest = layers[-1]
+        self._put_base(
+            batch, Base(newest.height, levels, newest.row_count, newest.root, newest.meta)
+        )
+        self._write(batch)
+
+    def write_extras(self, extras: Iterable[Extra]) -> None:
+        """Write extras that belong to no block, at once."""
+        batch = WriteBatch(raw_mode=True)
+        for family, key, value in extras:
+            batch.put(key, value, self._handles[family])
+        self._write(batch)
+
+    def regroup(self, base: Base, levels: int) -> None:
+        """
+        Write the records for another T beside the present ones; `adopt` makes them count.
+
+        O(rows). An end halfway leaves numbers nobody reads, and the next try begins with their
+        removal.
+        """
+        entries = itertools.chain.from_iterable(
+            bucket.entries_of(record) for _, record in self.buckets(base.levels)
+        )
+        shift = 32 - levels
+        groups = itertools.groupby(
+            entries, lambda entry: (1 << 32 | int.from_bytes(entry[:4], "big")) >> shift
+        )
+        batch = WriteBatch(raw_mode=True)
+        self._delete_buckets(batch, levels)
+        for number, group in groups:
+            record = bucket.pack(list(group), levels)
+            batch.put(number.to_bytes(4, "big"), record, self._handles["buckets"])
+            if len(batch) >= _BATCH_RECORDS:
+                self._write(batch)
+                batch = WriteBatch(raw_mode=True)
+        self._write(batch)
+
+    def adopt(self, base: Base, levels: int) -> None:
+        """Let the base count by the records `regroup` wrote, and remove the others."""
+        batch = WriteBatch(raw_mode=True)
+        self._put_base(batch, base._replace(levels=levels))
+        self._delete_buckets(batch, base.levels)
+        self._write(batch)
+
+    def load_heap(self, base: Base) -> Heap | None:
+        """The heap saved at the base, or None if there is none that fits."""
+        try:
+            with self._heap_file.open("rb") as file:
+                head = file.read(_HEAP_HEAD.size)
+                if len(head) < _HEAP_HEAD.size:
+                    return None
+                magic, levels, root, checksum = _HEAP_HEAD.unpack(head)
+                if (magic, levels, root) != (_HEAP_MAGIC, base.levels, base.root):
+                    return None
+                heap = Heap(levels)
+                file.readinto(heap.slots)
+                file.readinto(heap.kinds)
+        except OSError:
+            return None
+        heap.root = root
+        return heap if _heap_checksum(heap) == checksum else None
+
+    def save_heap(self, heap: Heap) -> None:
+        """Keep the heap for a fast start; torn or stale, it is ignored, so it needs no sync."""
+        with self._heap_file.open("wb") as file:
+            file.write(_HEAP_HEAD.pack(_HEAP_MAGIC, heap.levels, heap.root, _heap_checksum(heap)))
+            file.write(heap.slots)
+            file.write(heap.kinds)
+
+    def sync(self) -> None:
+        """Bring all that was written to stable storage."""
+        self._db.flush_wal(sync=True)
+
+    def close(self) -> None:
+        """Write the memtables out, so that a start has nothing to replay, and let go."""
+        for family in self._families.values():
+            family.flush()
+        for family in self._families.values():
+            family.close()
+        self._db.close()
+
+    def _put_base(self, batch: WriteBatch, base: Base) -> None:
+        head = _BASE.pack(_VERSION, base.levels, base.height, base.row_count, base.root)
+        batch.put(_BASE_KEY, head + base.meta, self._handles["meta"])
+
+    def _delete_buckets(self, batch: WriteBatch, levels: int) -> None:
+        begin, end = 1 << levels, 2 << levels
+        batch.delete_range(
+            begin.to_bytes(4, "big"), end.to_bytes(4, "big"), self._handles["buckets"]
+        )
+
+    def _write(self, batch: WriteBatch) -> None:
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            raise StoreDamaged("RocksDB cannot write (disk full or failing)") from error
+
+
+def rows_of(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """All rows of a snapshot as (path, state key, value), by path."""
+    items: Any = snapshot.items()
+    try:
+        for path, row in items:
+            end = 1 + row[0]
+            yield path, row[1:end], row[end:]
+    except Exception as error:
+        raise StoreDamaged("RocksDB cannot read all rows") from error
+
+
+def _value_of(row: bytes, state_key: bytes) -> bytes:
+    end = 1 + row[0]
+    if row[1:end] != state_key:
+        raise StoreDamaged("a row holds another row's key")
+    return row[end:]
+
+
+def _heap_checksum(heap: Heap) -> int:
+    return zlib.crc32(heap.kinds, zlib.crc32(heap.slots))
+
+
+def _database_options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(create_if_missing=True)
+    options.create_missing_column_families(create_missing_cfs=True)
+    options.set_paranoid_checks(enabled=True)
+    options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
+    options.set_db_write_buffer_size(MEMTABLE_BYTES)
+    options.set_max_total_wal_size(WAL_BYTES_MAX)
+    options.set_max_open_files(OPEN_FILES_MAX)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(2)
+    return options
+
+
+def _family_options(name: str, cache: Cache) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(cache)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    table.set_bloom_filter(FILTER_BITS, block_based=False)
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(MEMTABLE_BYTES // 2)
+    # Buckets are hashes: nothing to compress.
+    hashes_only = name == "buckets"
+    options.set_compression_type(
+        DBCompressionType.none() if hashes_only else DBCompressionType.lz4()
+    )
+    return options
