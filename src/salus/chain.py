@@ -7,9 +7,10 @@ Their order is that of their first rows and of what falls due in a block.
 from salus.machine.execute import Machine
 from salus.machine.module import Module
 from salus.modules.audit.module import MODULE as AUDIT
+from salus.modules.governance.module import MODULE as GOVERNANCE
 from salus.modules.members.module import MODULE as MEMBERS
 
-MODULES: tuple[Module, ...] = (MEMBERS, AUDIT)
+MODULES: tuple[Module, ...] = (MEMBERS, GOVERNANCE, AUDIT)
 
 
 def machine() -> Machine:

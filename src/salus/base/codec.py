@@ -6,6 +6,7 @@ The one encoding: canonical MessagePack (`ledger.md` §3.1).
 - Any decoder error is `Malformed`; what is well-formed but not canonical is `NotCanonical`.
 """
 
+import re
 from functools import cache
 from typing import Any, TypeVar
 
@@ -60,6 +61,8 @@ def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
 
 
 def _place(error: Exception) -> str:
+    """The place alone: msgspec's own words may repeat what a stranger sent."""
     if isinstance(error, msgspec.ValidationError):
-        return str(error)
+        found = re.search(r"at `([$.\[\]\w]{1,200})`$", str(error))
+        return f"expected the documented form at {found[1] if found else '$'}"
     return f"not MessagePack of the expected form ({type(error).__name__})"

@@ -34,7 +34,9 @@ LIFETIME_MS_MAX = 24 * 3_600_000
 RECEIPT_AGE_MS_MAX = 120_000
 """A storage receipt counts for two minutes of block time (`ledger.md` §5.9)."""
 
-PROOF_FILE_BYTES_MAX = 64 * 1024
+PROOF_FILE_BYTES_MAX = 1024 * 1024
+"""A proof holds a whole transaction in base64, and its paths."""
+
 NOTE_BYTES_MAX = 16 * 1024
 NOTE_SIGNATURES_MAX = 100
 """What a verifier reads before it believes anything (`ledger.md` §7)."""

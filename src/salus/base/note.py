@@ -182,17 +182,17 @@ def may_cosign(
     """
     A cosigner's rule: sign `new` after `old` only if the log grew by appending (C2SP tlog-witness).
 
-    `old` is the last checkpoint it cosigned of this origin, size 0 if none; `consistency`: ≤ 63
-    hashes. Raises NoteRefused: backwards, too many hashes, an empty tree with a root, no growth.
+    `old`: the last checkpoint it cosigned of this origin; if none, size 0 and any root.
+    `consistency`: ≤ 63 hashes. Raises NoteRefused: too many hashes, an empty log with a root, sizes
+    that go back, no growth.
     """
-    if new_size < old_size:
-        raise NoteRefused(f"asked to go back from size {old_size} to {new_size}")
     if len(consistency) > HASHES_MAX:
         raise NoteRefused(f"a consistency proof has at most {HASHES_MAX} hashes")
     if new_size == 0 and new_root != merkle.EMPTY_ROOT:
         raise NoteRefused("the root of an empty log is SHA-256 of nothing")
     try:
-        merkle.check_consistency(old_size, new_size, old_root, new_root, consistency)
+        old = old_root if old_size else merkle.EMPTY_ROOT
+        merkle.check_consistency(old_size, new_size, old, new_root, consistency)
     except merkle.PathRefused as error:
         raise NoteRefused(str(error)) from None
 

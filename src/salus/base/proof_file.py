@@ -26,7 +26,7 @@ FORMAT: Final = "salus-proof/1"
 Path = Annotated[tuple[Hash32, ...], msgspec.Meta(max_length=63)]
 """An RFC 6962 inclusion path, deepest sibling first."""
 
-TableName = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,2})/(0|[1-9][0-9]{0,2})$")]
+TableName = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,2})/(0|[1-9][0-9]{0,2})\Z")]
 """Module and table number, as `9/2`."""
 
 
@@ -92,7 +92,7 @@ class ProofFile(codec.Struct, frozen=True):
     anchor: NoteAnchor
     claim: Claim
     format: Literal["salus-proof/1"]
-    network: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    network: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 def parse(data: bytes) -> ProofFile:

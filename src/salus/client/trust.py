@@ -28,7 +28,7 @@ from salus.base.types import Count, Height
 TRUST_BYTES_MAX = 2 * POLICY_BYTES_MAX
 """A policy with every newline escaped, and the rest."""
 
-_Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ from salus.base import codec, merkle, note, proof_file, signing, tlog_proof
 from salus.base.entry import (
     UNREADABLE_CODE_MAX,
     BlockEntry,
-    Entry,
+    GenesisEntry,
     TransactionEntry,
     decode_entry,
 )
@@ -76,9 +76,9 @@ def verify(
     entry = _step(0, lambda: decode_entry(entry_bytes), _AGAIN)
 
     # Step 1: the claim is what the entry commits to.
-    tx_id = _step(1, lambda: _check_claim(trust.network, file.claim, entry), _AGAIN)
-    if not isinstance(entry, TransactionEntry | BlockEntry):
+    if isinstance(entry, GenesisEntry):
         raise Unverified(1, "an entry of a transaction or block", "the genesis entry", _AGAIN)
+    tx_id = _step(1, lambda: _check_claim(trust.network, file.claim, entry), _AGAIN)
 
     # Steps 2 and 3: the entry stands in the log of that size and root.
     checkpoint = signed.checkpoint
@@ -112,7 +112,9 @@ def verify(
     )
 
 
-def _check_claim(network: bytes, claim: Claim, entry: Entry) -> bytes | None:
+def _check_claim(
+    network: bytes, claim: Claim, entry: TransactionEntry | BlockEntry
+) -> bytes | None:
     """Lead the claim to its field in the entry; answers the transaction's id where known."""
     match claim, entry:
         case TransactionClaim(), TransactionEntry():

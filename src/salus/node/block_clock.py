@@ -42,6 +42,10 @@ class BlockClock:
         self._last_ms = max(self._last_ms, now_ms)
         return self._last_ms
 
+    def now_ms(self) -> int:
+        """The wall clock: about the time of the next block."""
+        return self._clock.now_ms()
+
     def age_ms(self, block_ms: int) -> int:
         """How old a block time is by the wall clock; negative if the clock is behind."""
         return self._clock.now_ms() - block_ms

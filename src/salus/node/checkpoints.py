@@ -15,7 +15,7 @@ from salus.base import codec, note
 from salus.base.errors import Category, Problem
 from salus.base.note import Checkpoint, Line, Note, Signer
 from salus.base.note_text import NoteRefused
-from salus.node.cosigner import ROUTE, CosignAsked, Cosigned, Cosigner
+from salus.node.cosigner import ROUTE, CosignAsked, Cosigned
 from salus.node.ledger import Ledger, Tip
 from salus.node.member_keys import cosigner_keys
 from salus.node.peers import Peer
@@ -37,15 +37,14 @@ class Checkpoints:
         folder: Path,
         ledger: Ledger,
         signer: Signer,
-        cosigner: Cosigner,
         peers: Sequence[Peer],
     ) -> None:
-        """`peers`: the other members; this member cosigns its own notes by `cosigner`."""
+        """`peers`: all members' doors, the own one too: every member cosigns every log."""
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "checkpoint"
         self._ledger = ledger
         self._signer = signer
-        self._asks: list[Ask] = [cosigner.cosign, *map(_ask_peer, peers)]
+        self._asks: list[Ask] = [_ask_peer(peer) for peer in peers]
         self._lock = threading.Lock()
         self._newest: Note | None = self._load()
 

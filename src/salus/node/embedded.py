@@ -127,7 +127,7 @@ class EmbeddedEngine:
         return Done(ticket.transaction.id, height, position, receipt)
 
     def _check_on_tip(self, ticket: Ticket) -> bytes:
-        view = self.ledger.view()
+        view = self.ledger.view(self._clock.now_ms())
         self.ledger.machine.admit(view, ticket.transaction)
         return self.ledger.machine.member_of(view, ticket.transaction.key_id)
 

@@ -92,11 +92,12 @@ class Journal:
         Raises Damage; Fault (another network's journal, or one that ends below `must_hold`);
         Problem StorageFull (no room for the first segment, or for the copy after an unclean end).
         """
-        disk.make_folder(folder)
+        strict = StrictDisk(disk, die)
+        strict.make_folder(folder)
         for name in disk.names(folder):
             if name.endswith(NEW):
-                disk.remove(folder / name)
-        journal = cls(folder, network, segment_bytes, StrictDisk(disk, die))
+                strict.remove(folder / name)
+        journal = cls(folder, network, segment_bytes, strict)
         journal._recover(must_hold)
         return journal
 

@@ -26,6 +26,7 @@ from salus.machine.execute import Machine
 from salus.machine.refusals import LAST_UNSPENT
 from salus.machine.transaction import Transaction
 from salus.node.entries import entries_of
+from salus.node.folder_lock import FolderLock
 from salus.node.journal import Journal
 from salus.node.log_files import LogFiles
 from salus.node.record import (
@@ -93,6 +94,7 @@ class Ledger:
         store: StateStore,
         journal: Journal,
         log_files: LogFiles,
+        lock: FolderLock,
     ) -> None:
         self.machine = machine
         self.genesis = genesis
@@ -100,6 +102,7 @@ class Ledger:
         self._store = store
         self._journal = journal
         self._log_files = log_files
+        self._lock = lock
         self._frontier = Frontier()
         self._moved = threading.Condition()
         self._tip = Tip(0, 0, 0, b"", b"", b"")
@@ -115,11 +118,11 @@ class Ledger:
         acknowledged data. Raises Fault with what an operator does.
         """
         network = genesis_file.network_id(genesis)
-        folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(folder)
         store = _open_store(folder / "state")
         journal = Journal.open(folder / "journal", network, must_hold=must_hold)
         log_files = LogFiles.open(folder / "log")
-        ledger = cls(machine, genesis, store, journal, log_files)
+        ledger = cls(machine, genesis, store, journal, log_files, lock)
         try:
             ledger._start()
         except BaseException:
@@ -154,11 +157,14 @@ class Ledger:
         self._journal.append(record.height, codec.encode(record))
         self._apply(executed)
 
-    def view(self) -> StateView:
-        """The state at the tip, for queries."""
+    def view(self, at_ms: int = 0) -> StateView:
+        """The state at the tip, for queries; at the tip's time, or `at_ms` if that is later."""
         tip = self._tip
         return StateView(
-            Overlay(self._store.get), network=self.network, height=tip.height, time_ms=tip.time_ms
+            Overlay(self._store.get),
+            network=self.network,
+            height=tip.height,
+            time_ms=max(tip.time_ms, at_ms),
         )
 
     def wait_above(self, height: int, timeout_s: float) -> Tip:
@@ -222,6 +228,7 @@ class Ledger:
         self._store.close()
         self._journal.close()
         self._log_files.close()
+        self._lock.release()
 
     def _start(self) -> None:
         if self._store.tip_height < 0:

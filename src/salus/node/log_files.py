@@ -61,8 +61,9 @@ class LogFiles:
 
         Trusted is a note whose CRC fits and whose root the files still lead to.
         """
-        disk.make_folder(folder)
-        log = cls(folder, StrictDisk(disk, die))
+        strict = StrictDisk(disk, die)
+        strict.make_folder(folder)
+        log = cls(folder, strict)
         names = disk.names(folder)
         while _level_name(len(log._files)) in names:
             path = folder / _level_name(len(log._files))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.base import codec, note
+from salus.base.errors import Category, Problem
 from salus.base.note import Signer
 from salus.chain import machine
 from salus.machine.genesis import network_id
@@ -57,7 +58,7 @@ class Node:
         transports: Mapping[bytes, Transport],
         clock: Clock | None = None,
     ) -> None:
-        """`transports`: to every other member, by member id."""
+        """`transports`: to every other member, by member id; the own door is added here."""
         self.settings = settings
         self.keys = keys
         self.clock = clock or RealClock()
@@ -65,21 +66,32 @@ class Node:
         self.identity = Identity(network, keys.member, keys.service)
         self.peers = {
             member: Peer(self.identity, member, transport, self.clock)
-            for member, transport in transports.items()
+            for member, transport in {**transports, keys.member: self.answer}.items()
         }
         self.ledger = Ledger.open(settings.folder, machine(), settings.genesis)
         self.pool = VerifyPool(network, workers=settings.verify_workers)
         self._start_log_signing()
         self._start_ordering()
         self._start_vault_and_witness()
-        self.door = PeerDoor(
-            network, keys.member, self.ledger.view, self._routes(), self.clock
-        )
+        self.door = PeerDoor(network, keys.member, self.ledger.view, self._routes(), self.clock)
+
+    def answer(self, call: bytes) -> bytes:
+        """The door other members call: a signed call in, an answer out."""
+        return self.door.answer(call)
 
     @property
     def is_orderer(self) -> bool:
         """Whether this node's engine orders the blocks."""
         return self.settings.orderer == self.keys.member
+
+    def peer(self, member: bytes) -> Peer:
+        """A member as seen from here, this one too; raises Problem PeerUnknown."""
+        found = self.peers.get(member)
+        if found is None:
+            raise Problem(
+                Category.NOT_FOUND, "PeerUnknown", "no way to this member is configured here"
+            )
+        return found
 
     def close(self) -> None:
         """Stop taking work, finish what is under way, flush and close."""
@@ -96,9 +108,7 @@ class Node:
         signer = Signer(note.origin(self.ledger.network, self.keys.member), self.keys.log)
         folder = self.settings.folder / "notes"
         self.cosigner = Cosigner(folder / "cosigned", self.ledger, signer, self.clock)
-        self.checkpoints = Checkpoints(
-            folder, self.ledger, signer, self.cosigner, list(self.peers.values())
-        )
+        self.checkpoints = Checkpoints(folder, self.ledger, signer, list(self.peers.values()))
         self.proofs = Proofs(self.ledger, self.checkpoints)
 
     def _start_ordering(self) -> None:

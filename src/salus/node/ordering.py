@@ -74,9 +74,7 @@ class OwnOrdering:
     def _answer_submit(self, _sender: bytes, body: bytes) -> bytes:
         done = self.submit(body)
         return codec.encode(
-            DoneAnswer(
-                height=done.height, id=done.id, position=done.position, receipt=done.receipt
-            )
+            DoneAnswer(height=done.height, id=done.id, position=done.position, receipt=done.receipt)
         )
 
     def _answer_renew(self, _sender: bytes, _body: bytes) -> bytes:

@@ -142,11 +142,11 @@ class RealDisk:
         return sorted(entry.name for entry in folder.iterdir())
 
     def make_folder(self, folder: Path) -> None:
-        """Make it and what is missing above it, syncing each parent."""
-        if folder.is_dir():
-            return
-        self.make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        """Make it and what is missing above it; sync the parent even of one that is there."""
+        if not folder.is_dir():
+            self.make_folder(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        # It may have been made by a process whose sync failed.
         self.sync_folder(folder.parent)
 
     def sync_folder(self, folder: Path) -> None:
@@ -181,6 +181,11 @@ class StrictDisk:
         self.plain = disk
         self.failed = False
         self._die = die
+
+    def make_folder(self, folder: Path) -> None:
+        """Make the folder if it is not there, its name durable."""
+        with self._or_end("making of a folder"):
+            self.plain.make_folder(folder)
 
     def pwrite(self, file: int, data: bytes, at: int) -> None:
         """Write all of `data`."""

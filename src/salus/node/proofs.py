@@ -5,6 +5,7 @@ Nothing here is believed by the reader: `salus verify` checks the file against i
 """
 
 from salus.base import merkle, proof_file
+from salus.base.entry import UNREADABLE_CODE_MAX
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import NoteAnchor
 from salus.node.checkpoints import Checkpoints
@@ -32,8 +33,12 @@ class Proofs:
     def message(self, transaction_id: bytes, at: int) -> bytes:
         """That one message of the transaction was accepted, alone; raises Problem."""
         height, position = self._find(transaction_id)
-        data = self._ledger.record(height).txs[position]
-        messages = self._ledger.machine.form.read(data).message_bytes
+        record = self._ledger.record(height)
+        if 0 < record.results[position].code <= UNREADABLE_CODE_MAX:
+            raise Problem(
+                Category.NOT_FOUND, "MessageUnknown", "the transaction was unreadable: no messages"
+            )
+        messages = self._ledger.machine.form.read(record.txs[position]).message_bytes
         _check_position(at, len(messages), "MessageUnknown")
         path = merkle.path_of_hashes([merkle.leaf_hash(one) for one in messages], at)
         anchor = self._anchor(height, position)

@@ -31,7 +31,7 @@ _HEAD_BYTES = 9
 _RAW_DEFLATE_WBITS = -15
 _LEVEL = 6
 
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """A code, type or id of the outside world."""
 
 

@@ -76,7 +76,13 @@ class SheetExtract(Struct, frozen=True):
 def make_sheet(
     generation_root: bytes, tag: bytes, generation: int, owner_key: bytes, first_day: int
 ) -> Sheet:
-    """Make the sheet of a generation from its root seed; ~20 ms."""
+    """
+    Make the sheet of a generation from its root seed; 20 ms.
+
+    Raises Problem WindowWrong: the calendar has no 256 days from `first_day` on.
+    """
+    if not 0 <= first_day <= DAY_MAX + 1 - DAYS:
+        raise Problem(Category.INVALID, "WindowWrong", "expected a first day up to 65,280")
     keys = (bare_public(slot_secret(seed)) for seed in _seeds(generation_root, first_day))
     return Sheet(
         tag=tag,

@@ -7,7 +7,7 @@ the heap, 2^T + the first T bits of its paths, so that buckets of different T ne
 The leaf hashes are kept so that a change refolds a bucket without reading its rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 from salus.state.proof import EMPTY, NODE_TAG, PATH_BITS
@@ -22,23 +22,17 @@ LEAF_AT = 64
 """Where an entry's leaf hash starts."""
 
 
-def merge(record: bytes, changes: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+def change(record: bytes, changes: Sequence[tuple[bytes, bytes]], depth: int) -> bytes:
     """
-    The bucket's entries after the changes, sorted by path.
+    The bucket's record after the changes; O(entries · changes).
 
-    `changes`: (path, new entry), the entry `b""` to take the row away. O(entries · changes).
+    `changes`: (path, new entry), the entry `b""` to take the row away; `depth`: T.
     """
-    entries = entries_of(record)
-    for path, entry in changes:
-        for at, old in enumerate(entries):
-            if old.startswith(path):
-                entries[at : at + 1] = [entry] if entry else []
-                break
-        else:
-            if entry:
-                entries.append(entry)
-    entries.sort()
-    return entries
+    path, entry = changes[0]
+    alone = len(changes) == 1 and (not record or record[HEAD_BYTES : HEAD_BYTES + 32] == path)
+    if alone and len(record) <= HEAD_BYTES + ENTRY_BYTES:  # half of all: no list needed
+        return entry and entry[LEAF_AT:] + b"\x01" + entry
+    return pack(_merge(record, changes), depth)
 
 
 def pack(entries: Sequence[bytes], depth: int) -> bytes:
@@ -86,3 +80,18 @@ def split(entries: Sequence[bytes], depth: int) -> tuple[Sequence[bytes], Sequen
             break
         at += 1
     return entries[:at], entries[at:]
+
+
+def _merge(record: bytes, changes: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """The bucket's entries after the changes, sorted by path."""
+    entries = entries_of(record)
+    for path, entry in changes:
+        for at, old in enumerate(entries):
+            if old.startswith(path):
+                entries[at : at + 1] = [entry] if entry else []
+                break
+        else:
+            if entry:
+                entries.append(entry)
+    entries.sort()
+    return entries

@@ -15,7 +15,7 @@ file `heap` is trusted only if its checksum holds and it leads to the base's roo
 import itertools
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from rocksdict import (
 from salus.base.errors import Fault
 from salus.state import bucket
 from salus.state.heap import Heap
-from salus.state.layers import Extra, Layer
+from salus.state.layers import Layer
 from salus.state.proof import EMPTY
 
 FAMILIES = ("state", "buckets", "receipts", "index", "vault", "meta")
@@ -42,6 +42,8 @@ CACHE_BYTES = 128 * 1024 * 1024
 """RocksDB's blocks, filters and indexes in memory, all families together."""
 
 MEMTABLE_BYTES = 64 * 1024 * 1024
+"""All families together; a quarter each, since a small table takes a row a third faster."""
+
 WAL_BYTES_MAX = 128 * 1024 * 1024
 """What RocksDB replays at most after an unclean end; about a second."""
 
@@ -68,6 +70,25 @@ class StoreDamaged(Fault):
         )
 
 
+class StoreInUse(Fault):
+    """Another process has the store open."""
+
+    def __init__(self) -> None:
+        """Say so; the folder is whole."""
+        super().__init__("the state store is in use by another process: stop that one first")
+
+
+class StoreFailed(Fault):
+    """RocksDB could not write; what is on the disk stands at some whole block."""
+
+    def __init__(self) -> None:
+        """Say what an operator looks at."""
+        super().__init__(
+            "the state store cannot be written: look at the disk's free space and health, then "
+            "start the node again"
+        )
+
+
 class Base(NamedTuple):
     """The height the disk stands at."""
 
@@ -84,7 +105,7 @@ class Base(NamedTuple):
 
 
 class Disk:
-    """The open store. Errors of RocksDB surface as `StoreDamaged`."""
+    """The open store. What RocksDB cannot read is `StoreDamaged`, cannot write `StoreFailed`."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store in the folder, making it if need be."""
@@ -98,7 +119,9 @@ class Disk:
                 column_families={name: _family_options(name, cache) for name in FAMILIES},
             )
         except Exception as error:
-            raise StoreDamaged("RocksDB cannot open it (or another process has it)") from error
+            if "LOCK" in str(error):
+                raise StoreInUse from error
+            raise StoreDamaged("RocksDB cannot open it") from error
         self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
         self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
         self._state = self._families["state"]
@@ -192,13 +215,6 @@ class Disk:
         )
         self._write(batch)
 
-    def write_extras(self, extras: Iterable[Extra]) -> None:
-        """Write extras that belong to no block, at once."""
-        batch = WriteBatch(raw_mode=True)
-        for family, key, value in extras:
-            batch.put(key, value, self._handles[family])
-        self._write(batch)
-
     def regroup(self, base: Base, levels: int) -> None:
         """
         Write the records for another T beside the present ones; `adopt` makes them count.
@@ -257,15 +273,26 @@ class Disk:
 
     def sync(self) -> None:
         """Bring all that was written to stable storage."""
-        self._db.flush_wal(sync=True)
+        try:
+            self._db.flush_wal(sync=True)
+        except Exception as error:
+            raise StoreFailed from error
 
     def close(self) -> None:
         """Write the memtables out, so that a start has nothing to replay, and let go."""
         for family in self._families.values():
             family.flush()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go as it is: what was written and not synced is RocksDB's to recover."""
         for family in self._families.values():
             family.close()
         self._db.close()
+        # RocksDB keeps its lock until the last handle is gone.
+        self._families.clear()
+        self._handles.clear()
+        del self._state
 
     def _put_base(self, batch: WriteBatch, base: Base) -> None:
         head = _BASE.pack(_VERSION, base.levels, base.height, base.row_count, base.root)
@@ -281,7 +308,7 @@ class Disk:
         try:
             self._db.write(batch)
         except Exception as error:
-            raise StoreDamaged("RocksDB cannot write (disk full or failing)") from error
+            raise StoreFailed from error
 
 
 def rows_of(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -328,7 +355,7 @@ def _family_options(name: str, cache: Cache) -> Options:
     table.set_bloom_filter(FILTER_BITS, block_based=False)
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(MEMTABLE_BYTES // 2)
+    options.set_write_buffer_size(MEMTABLE_BYTES // 4)
     # Buckets are hashes: nothing to compress.
     hashes_only = name == "buckets"
     options.set_compression_type(

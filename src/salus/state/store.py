@@ -14,13 +14,22 @@ from pathlib import Path
 
 from salus.base.errors import Category, Problem, invariant
 from salus.state import tree
-from salus.state.disk import Base, Disk, StoreDamaged, rows_of
+from salus.state.disk import Base, Disk, StoreDamaged, StoreFailed, StoreInUse, rows_of
 from salus.state.heap import Heap
 from salus.state.layers import Extra, Layer, Newest, PastView, make_layer
 from salus.state.proof import path_of
 from salus.state.tree import Staged
 
-__all__ = ["HEIGHTS_KEPT", "HeightTooOld", "Staged", "StateStore", "StoreDamaged"]
+__all__ = [
+    "HEIGHTS_KEPT",
+    "HeightTooOld",
+    "HeightUnknown",
+    "Staged",
+    "StateStore",
+    "StoreDamaged",
+    "StoreFailed",
+    "StoreInUse",
+]
 
 HEIGHTS_KEPT = 64
 """Layers in memory: so many blocks back a row can be proved."""
@@ -71,8 +80,8 @@ class StateStore:
         Open or make the store in a folder; its tip is its base.
 
         `levels`: T, 1–22, fixed; without it T follows the number of rows. The heap is loaded after
-        a clean stop, else built from the buckets. Raises StoreDamaged: RocksDB cannot read it, or
-        the buckets do not lead to the root noted with the base.
+        a clean stop, else built from the buckets. Raises StoreInUse: another process has it;
+        StoreDamaged: RocksDB cannot read it, or the buckets lead to another root than the base's.
         """
         disk = Disk(folder)
         try:
@@ -82,7 +91,7 @@ class StateStore:
                 store._regroup(levels or base.levels)
             store._grow()
         except BaseException:
-            disk.close()
+            disk.drop()
             raise
         return store
 

@@ -75,7 +75,7 @@ def stage(
     Work out what these changes do to the tree, without making them.
 
     `changes`: state key -> value, None takes a row away (also one that is not there); `records`:
-    gives the buckets' records at the tip by ascending number. O(changes · levels).
+    gives the records at the tip of the buckets with rows, by ascending number. O(changes · levels).
     """
     values = dict(changes)
     rows: list[Row] = [
@@ -85,9 +85,11 @@ def stage(
     rows.sort()
     groups = _group(rows, 32 - heap.levels)
     numbers = list(groups)
-    olds = records(numbers)
+    occupied = iter(records([number for number in numbers if heap.kinds[number]]))
+    olds = [next(occupied) if heap.kinds[number] else b"" for number in numbers]
     news = [
-        _changed(old, group, heap.levels) for old, group in zip(olds, groups.values(), strict=True)
+        bucket.change(old, group, heap.levels)
+        for old, group in zip(olds, groups.values(), strict=True)
     ]
     kinds = {
         number: kind
@@ -157,10 +159,6 @@ def _group(rows: list[Row], shift: int) -> dict[int, list[tuple[bytes, bytes]]]:
         else:
             groups[number] = [(path, entry)]
     return groups
-
-
-def _changed(record: bytes, group: list[tuple[bytes, bytes]], depth: int) -> bytes:
-    return bucket.pack(bucket.merge(record, group), depth)
 
 
 def _bucket_below(view: View, node: int) -> int:

@@ -1,5 +1,8 @@
 """The verifier accepts every honest proof and says exactly what it proves."""
 
+import dataclasses
+
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from salus.base import merkle, proof_file
 from salus.client.trust import Anchor, Trust
 from salus.client.verify import Growth, Unverified, Verified, describe, verify
-from tests.proof_log import (
+from tests.support.proof_log import (
     COSIGNED_S,
     NETWORK,
     START_MS,
@@ -106,7 +109,9 @@ def test_describe_says_it_in_one_line() -> None:
     ],
 )
 def test_a_refused_copy_is_told_from_a_refused_transaction(
-    code: int, copy_refused: bool, words: str  # noqa: FBT001 (a table's column)
+    code: int,
+    copy_refused: bool,  # noqa: FBT001 (a table's column)
+    words: str,
 ) -> None:
     """Codes 1–14 spend no nonce: another copy may have been done (corrections 11)."""
     seen = verify(transaction_proof(ProofLog(MEMBERS), code), trust_of(MEMBERS))
@@ -134,6 +139,28 @@ def test_rows_present_and_absent_are_proved_as_of_their_block() -> None:
     assert describe(seen[1]).startswith("ok  no such row of table 9/2 as of block 1, ")
 
 
+def test_messages_and_events_are_told_by_position() -> None:
+    """Their bytes are the reader's to show; the line has the place only."""
+    log = ProofLog(MEMBERS)
+    sent = log.transact([b"a", b"b"], [b"e"])
+    log.block(ROWS)
+    anchor = log.anchor(sent.index)
+    message = proof_file.build_message(NETWORK, anchor, b"b", 1, path([b"a", b"b"], 1))
+    event = proof_file.build_event(NETWORK, anchor, b"e", 0, [])
+    told = [describe(verify(file, trust_of(MEMBERS))) for file in (message, event)]
+
+    assert told[0].startswith("ok  message 1 done in block 1, ")
+    assert told[1].startswith("ok  event 0 done in block 1, ")
+
+
+def test_a_time_beyond_the_calendar_is_told_in_milliseconds() -> None:
+    """A log's clock is its members' word: no date, however late, breaks the line."""
+    seen = verify(transaction_proof(ProofLog(MEMBERS)), trust_of(MEMBERS))
+    late = dataclasses.replace(seen, entry=msgspec.structs.replace(seen.entry, time_ms=2**53 - 1))
+
+    assert f"block 1, {2**53 - 1} ms, by key" in describe(late)
+
+
 def growth_of(saved_size: int, *, shown: bool) -> Verified:
     """Verify at size 7 by a trust that has seen `saved_size` entries of the same log."""
     log = ProofLog(MEMBERS)
@@ -158,7 +185,10 @@ def growth_of(saved_size: int, *, shown: bool) -> Verified:
     ],
 )
 def test_growth_is_shown_or_said_not_to_be(
-    saved_size: int, shown: bool, growth: Growth, saves: bool  # noqa: FBT001 (a table's columns)
+    saved_size: int,
+    shown: bool,  # noqa: FBT001 (a table's column)
+    growth: Growth,
+    saves: bool,  # noqa: FBT001 (a table's column)
 ) -> None:
     """Only shown growth moves the saved log; an older proof never does (corrections 18)."""
     seen = growth_of(saved_size, shown=shown)

@@ -1,4 +1,4 @@
-"""The anchor of `ledger.md` §10 with corrections 18: entry bytes, log root, app hash, and a proof."""
+"""The anchor of `ledger.md` §10 with corrections 18: entries, log root, app hash, a proof."""
 
 from hashlib import sha256
 
@@ -10,7 +10,7 @@ from salus.base.note import Checkpoint, Signer
 from salus.base.signing import SigningKey, member_id
 from salus.client.trust import Trust
 from salus.client.verify import describe, verify
-from tests.proof_log import state_root
+from tests.support.proof_log import state_root
 
 NETWORK = sha256(b"test chain").digest()
 KEY = SigningKey(b"\x07" * 32)
@@ -104,9 +104,7 @@ def test_the_anchor_s_proof_reads_as_specified() -> None:
     signed = note.sign(Checkpoint(member.name, 3, merkle.root(entries())), member)
     signed = signed.add(note.cosign(signed, member, 1764000001))
     hashes = [merkle.leaf_hash(entry) for entry in entries()]
-    anchor = proof_file.note_anchor(
-        entries()[1], 1, merkle.path_of_hashes(hashes, 1), signed.text
-    )
+    anchor = proof_file.note_anchor(entries()[1], 1, merkle.path_of_hashes(hashes, 1), signed.text)
     policy = (
         f"log {member.public(note.LOG).text}\n"
         f"witness site1 {member.public(note.COSIGNER).text}\nquorum site1\n"

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import NoReturn
 
 import pytest
@@ -166,7 +167,7 @@ def test_bounds_of_a_record(folder: Path) -> None:
     with pytest.raises(Fault, match="16 MiB"):
         journal.append(2, bytes(PAYLOAD_BYTES_MAX + 1))
     with pytest.raises(Fault, match="longer than a segment"):
-        journal.append(2, b"".join(payload(height) for height in range(100)))
+        journal.append(2, Random(1).randbytes(SEGMENT_BYTES - 191))
 
     assert before == (journal.tip_height, journal.chain)
     assert b"" == journal.read(1)
@@ -177,14 +178,14 @@ def test_bounds_of_a_record(folder: Path) -> None:
 def test_record_that_just_fits_fills_the_segment(folder: Path) -> None:
     """The last byte of a segment can be used; the next record starts another."""
     journal = open_journal(folder)
-    body = b"".join(payload(height)[:64] for height in range(62))
-    journal.append(1, body[: SEGMENT_BYTES - 128 - 64])
+    body = Random(1).randbytes(SEGMENT_BYTES - 128 - 64)
+    journal.append(1, body)
     journal.append(2, payload(2))
     journal.close()
     again = open_journal(folder)
 
     assert 2 == len(list(folder.glob("*.seg")))
-    assert [body[: SEGMENT_BYTES - 192], payload(2)] == [data for _, data in again.records()]
+    assert [body, payload(2)] == [data for _, data in again.records()]
 
 
 def test_another_networks_journal_is_not_opened(folder: Path) -> None:
@@ -298,3 +299,52 @@ def test_missing_segment_is_damage_not_absence(folder: Path) -> None:
         list(journal.records())
     with pytest.raises(Damage, match="a segment is missing"):
         journal.read(40)
+
+
+class FailingDisk(RealDisk):
+    """A disk on which one kind of call fails once asked to, and that counts what comes after."""
+
+    fails = ""
+    calls_after = 0
+
+    def pwrite(self, file: int, data: bytes, at: int) -> None:
+        """Write, or fail."""
+        self._maybe("pwrite")
+        super().pwrite(file, data, at)
+
+    def fdatasync(self, file: int) -> None:
+        """Sync, or fail."""
+        self._maybe("fdatasync")
+        super().fdatasync(file)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Sync, or fail."""
+        self._maybe("sync_folder")
+        super().sync_folder(folder)
+
+    def _maybe(self, call: str) -> None:
+        if self.fails == "done":
+            self.calls_after += 1
+        if self.fails == call:
+            self.fails = "done"
+            raise OSError(errno.EIO, "failed")
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "sync_folder"])
+def test_after_a_failed_call_nothing_is_written_or_synced_again(folder: Path, call: str) -> None:
+    """The process is told to end; even if it did not, the journal would do no more."""
+    disk = FailingDisk()
+    journal = Journal.open(folder, NETWORK, segment_bytes=SEGMENT_BYTES, disk=disk, die=end)
+    journal.append(1, payload(1))
+    disk.fails = call
+    with pytest.raises(Ended):
+        for height in range(2, 99):
+            journal.append(height, payload(height))
+    tip = journal.tip_height
+    with pytest.raises(Fault, match="failed before"):
+        journal.append(99, payload(99))
+    journal.close()
+
+    assert 0 == disk.calls_after
+    assert not (folder / "clean").exists()
+    assert open_journal(folder, must_hold=tip).tip_height in (tip, tip + 1)

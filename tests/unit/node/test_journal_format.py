@@ -59,7 +59,7 @@ def test_record_bytes_are_fixed() -> None:
         "524543310000000500000000"
         "cdab51b0"
         "00000000000000010000000000000005"
-        "2233911d69125cae8447d55ddf5ae9ef40d1ef63bc5722a206948eec132f700"
+        "2233911d69125cae8447d55ddf5ae9ef40d1ef63bc5722a206948eec132f700b"
         "73616c7573000000"
     ) == record.hex()
     assert chain == record[32:64]

@@ -49,7 +49,7 @@ def parse(data: bytes, *, bytes_max: int = RESOURCE_BYTES_MAX) -> object:
 
 
 def _skeleton(data: bytes) -> bytes:
-    """All that stands outside strings; of malformed JSON, something not longer than it."""
+    """All that stands outside strings, but blanks; of malformed JSON, something no longer."""
     plain = data
     if b"\\" in data:
         # Runs of backslashes pair up from the left, so what is then left before a quote
@@ -60,7 +60,7 @@ def _skeleton(data: bytes) -> bytes:
         longest = max(map(len, parts[1::2]), default=0)
         if longest > STRING_BYTES_MAX:
             raise too_large("bytes of one string", STRING_BYTES_MAX, longest)
-    return b"".join(parts[::2])
+    return b"".join(parts[::2]).translate(None, b" \t\r\n")
 
 
 def _check_size(skeleton: bytes) -> None:

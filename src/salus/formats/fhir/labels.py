@@ -90,8 +90,6 @@ _CATEGORY_LENGTH = 3
 
 def _asked_by(coding: dict[str, Any]) -> frozenset[str]:
     system, code = coding["system"], coding["code"]
-    if type(code) is not str or type(system) is not str:
-        return frozenset()
     if system in _SNOMED:
         return _lists().snomed.get(code, frozenset())
     if system not in _ICD10:

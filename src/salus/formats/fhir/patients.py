@@ -41,13 +41,12 @@ def _names_patient(reference: dict[str, Any], *, is_sure: bool) -> bool:
     return target.startswith("Patient?") or "Patient" in target.split("/")[-4:-1]
 
 
-def _references(value: object, path: list[str]) -> Iterator[dict[str, Any]]:
+def _references(value: Any, path: list[str]) -> Iterator[dict[str, Any]]:
     """All objects at a path, lists opened on the way."""
     if type(value) is list:
         for item in value:
             yield from _references(item, path)
-    elif type(value) is dict:
-        if not path:
-            yield value
-        elif path[0] in value:
-            yield from _references(value[path[0]], path[1:])
+    elif not path:
+        yield value
+    elif path[0] in value:
+        yield from _references(value[path[0]], path[1:])

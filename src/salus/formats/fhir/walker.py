@@ -186,7 +186,7 @@ class _Walk:
         if name.lstrip("_") in definitions().names:
             self.report("structure", "structure", UNKNOWN, name)
         else:
-            number = list(parent).index(name) + 1
+            number = 1 + next(index for index, member in enumerate(parent) if member == name)
             self.report("structure", "structure", f"{UNKNOWN} as member {number}")
 
     def report(self, level: Level, code: str, rule: str, name: str = "") -> None:

@@ -1,12 +1,10 @@
 """What happens: one function a message."""
 
 from itertools import pairwise
-from typing import TypeVar
 
-from salus.base import codec, merkle
-from salus.base.signing import SignatureRefused
+from salus.base import merkle
 from salus.machine.context import Context
-from salus.modules.consent import refusals, rules
+from salus.modules.consent import checks, refusals, rules
 from salus.modules.consent.events import (
     GrantPut,
     GrantRevoked,
@@ -25,7 +23,7 @@ from salus.modules.consent.messages import (
     StopTag,
     UpdateTag,
 )
-from salus.modules.consent.queries import anchor, grant, intent_count, tag
+from salus.modules.consent.queries import anchor, grant, intent_count
 from salus.modules.consent.state import (
     ANCHOR,
     GRANT,
@@ -36,13 +34,9 @@ from salus.modules.consent.state import (
     Grant,
     IntentCount,
     Intents,
-    TagRecord,
 )
-from salus.sealed import acts
-from salus.sealed.acts import SignedStruct, StopTagAct, TagRegistration, UpdateTagAct
+from salus.sealed.acts import StopTagAct, UpdateTagAct
 from salus.sealed.grants import PutGrantAct, RevokeGrantAct
-
-Kind = TypeVar("Kind", bound=SignedStruct)
 
 
 def register_tags(ctx: Context, msg: RegisterTags) -> None:
@@ -57,7 +51,7 @@ def register_tags(ctx: Context, msg: RegisterTags) -> None:
         if earlier.tag >= later.tag:
             raise refusals.TagsUnsorted(position=position)
     for new in msg.tags:
-        _check_new_tag(ctx, new)
+        checks.check_new_tag(ctx, new)
 
     # Change.
     for new in msg.tags:
@@ -77,10 +71,10 @@ def update_tag(ctx: Context, msg: UpdateTag) -> None:
     EraNotNext, SheetInvalid.
     """
     # Check.
-    act = _read(UpdateTagAct, msg.act)
-    record = _record_before(ctx, act.tag, act.sequence)
-    _check_signature(ctx, UpdateTagAct, record.control_key, msg.act, msg.signature)
-    _check_control_key(ctx, record, act, msg)
+    act = checks.read_act(UpdateTagAct, msg.act)
+    record = checks.record_before(ctx, act.tag, act.sequence)
+    checks.check_signature(ctx, UpdateTagAct, record.control_key, msg.act, msg.signature)
+    checks.check_control_key(ctx, record, act, msg)
     if not rules.stays_or_next(record.generation, act.generation):
         raise refusals.GenerationNotNext(current=record.generation, found=act.generation)
     if not rules.stays_or_next(record.era, act.era):
@@ -111,9 +105,9 @@ def stop_tag(ctx: Context, msg: StopTag) -> None:
     TagClosed, SequenceNotNext, ActBadSignature, EraNotNext.
     """
     # Check.
-    act = _read(StopTagAct, msg.act)
-    record = _record_before(ctx, act.tag, act.sequence)
-    _check_signature(ctx, StopTagAct, record.control_key, msg.act, msg.signature)
+    act = checks.read_act(StopTagAct, msg.act)
+    record = checks.record_before(ctx, act.tag, act.sequence)
+    checks.check_signature(ctx, StopTagAct, record.control_key, msg.act, msg.signature)
     if act.era != record.era + 1:
         raise refusals.EraNotNext(current=record.era, found=act.era)
 
@@ -132,7 +126,7 @@ def put_grant(ctx: Context, msg: PutGrant) -> None:
     KeyInvalid, UntilNotInFuture, UntilTooFar, UntilNotOnTheHour, ActBadSignature.
     """
     # Check.
-    act = _read(PutGrantAct, msg.act)
+    act = checks.read_act(PutGrantAct, msg.act)
     if grant(ctx, act.grant) is not None:
         raise refusals.GrantExists(grant=act.grant)
     if not rules.is_key(act.grant_key):
@@ -144,7 +138,7 @@ def put_grant(ctx: Context, msg: PutGrant) -> None:
         raise refusals.UntilTooFar(until_ms=act.until_ms, latest_ms=latest_ms)
     if act.until_ms % rules.HOUR_MS:
         raise refusals.UntilNotOnTheHour(until_ms=act.until_ms)
-    _check_signature(ctx, PutGrantAct, act.grant_key, msg.act, msg.signature)
+    checks.check_signature(ctx, PutGrantAct, act.grant_key, msg.act, msg.signature)
 
     # Change.
     row = Grant(commitment=act.commitment, grant_key=act.grant_key, until_ms=act.until_ms)
@@ -162,13 +156,13 @@ def revoke_grant(ctx: Context, msg: RevokeGrant) -> None:
     GrantUnknown, AlreadyRevoked, ActBadSignature.
     """
     # Check.
-    act = _read(RevokeGrantAct, msg.act)
+    act = checks.read_act(RevokeGrantAct, msg.act)
     row = grant(ctx, act.grant)
     if row is None:
         raise refusals.GrantUnknown(grant=act.grant)
     if row.revoked_ms is not None:
         raise refusals.AlreadyRevoked(revoked_ms=row.revoked_ms)
-    _check_signature(ctx, RevokeGrantAct, row.grant_key, msg.act, msg.signature)
+    checks.check_signature(ctx, RevokeGrantAct, row.grant_key, msg.act, msg.signature)
 
     # Change.
     ctx.write(GRANT, rules.revoked(row, ctx.time_ms), act.grant)
@@ -225,60 +219,3 @@ def anchor_log(ctx: Context, msg: AnchorLog) -> None:
 
     # Tell.
     ctx.emit(LogAnchored(log=msg.log, member=ctx.member, root=msg.root, size=msg.size))
-
-
-def _read(kind: type[Kind], act: bytes) -> Kind:
-    try:
-        return codec.decode(act, kind)
-    except codec.Malformed:
-        raise refusals.ActMalformed from None
-
-
-def _record_before(ctx: Context, name: bytes, sequence: int) -> TagRecord:
-    """Find the record an act changes; refuses TagUnknown, TagClosed, SequenceNotNext."""
-    record = tag(ctx, name)
-    if record is None:
-        raise refusals.TagUnknown(tag=name)
-    if not record.open:
-        raise refusals.TagClosed(tag=name)
-    if sequence != record.sequence + 1:
-        raise refusals.SequenceNotNext(expected=record.sequence + 1, found=sequence)
-    return record
-
-
-def _check_signature(
-    ctx: Context, kind: type[SignedStruct], key: bytes, act: bytes, signature: bytes
-) -> None:
-    try:
-        acts.check_signature(kind, key, ctx.network, act, signature)
-    except SignatureRefused:
-        raise refusals.ActBadSignature from None
-
-
-def _check_new_tag(ctx: Context, new: TagRegistration) -> None:
-    if tag(ctx, new.tag) is not None:
-        raise refusals.TagExists(tag=new.tag)
-    if not rules.is_key(new.control_key):
-        raise refusals.KeyInvalid
-    try:
-        acts.check_registration(ctx.network, new)
-    except SignatureRefused:
-        raise refusals.ActBadSignature from None
-
-
-def _check_control_key(
-    ctx: Context, record: TagRecord, act: UpdateTagAct, msg: UpdateTag
-) -> None:
-    """Refuse KeyInvalid, NewKeyNotProven; a key that stays needs and has no proof."""
-    if act.control_key == record.control_key:
-        if msg.proof is not None:
-            raise refusals.NewKeyNotProven
-        return
-    if not rules.is_key(act.control_key):
-        raise refusals.KeyInvalid
-    if msg.proof is None:
-        raise refusals.NewKeyNotProven
-    try:
-        acts.check_new_key(act.control_key, ctx.network, msg.act, msg.proof)
-    except SignatureRefused:
-        raise refusals.NewKeyNotProven from None

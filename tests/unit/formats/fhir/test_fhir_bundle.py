@@ -218,7 +218,9 @@ def test_read_resource_keeps_its_bytes() -> None:
 
 
 def test_read_resource_refuses() -> None:
-    """A body that is no resource is told so."""
+    """A body that is no resource is told so; a Bundle's own rules hold here too."""
+    with pytest.raises(FhirProblem, match="bdl-1"):
+        read_resource(b'{"resourceType":"Bundle","type":"collection","total":1}')
     with pytest.raises(FhirProblem, match="expected a resourceType"):
         read_resource(b'{"resourceType":"Pacient"}')
 

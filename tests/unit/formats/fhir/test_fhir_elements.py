@@ -61,6 +61,7 @@ def test_elements_are_spelt_out() -> None:
     assert component is not None
     assert component.elements["referenceRange"].table is elements["referenceRange"].table
     assert Kind.SHADOW is elements["_status"].kind
+    assert not elements["code"].passes("text")
     assert "_valueQuantity" not in elements
     assert ("id", "Resource") == (elements["id"].type, elements["contained"].type)
     assert {"status", "code"} == {name for name, _ in observation.required}

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from salus.formats.fhir.bundle import Bundle, Resource
-from salus.formats.fhir.bundle_rules import bundle_issues
+from salus.formats.fhir.bundle import Bundle, Resource, check
 from salus.formats.fhir.codec import parse
 from salus.formats.fhir.issues import FhirProblem
 from salus.formats.fhir.walker import validate
@@ -59,31 +58,27 @@ def test_no_false_alarm_beside_the_official_validator(validator_cases: dict[str,
 def finds_fault(data: bytes) -> bool:
     """Whether any check of ours says no."""
     try:
-        value = parse(data)
+        return bool(check(parse(data)))
     except FhirProblem:
         return True
-    issues = validate(value)
-    if not issues and isinstance(value, dict) and value["resourceType"] == "Bundle":
-        issues = bundle_issues(value)
-    return bool(issues)
 
 
 @pytest.mark.slow
 def test_walker_is_fast(bundles: dict[str, Bundle]) -> None:
-    """At least 20,000 small resources a second on one core, best of three."""
+    """At least 20,000 small resources a second on one core, best of five."""
     values = [r.value for b in bundles.values() for r in b.resources if r.type == "Observation"]
     gc.collect()
-    best = min(seconds(values) for _ in range(3))
+    best = min(seconds(values) for _ in range(5))
 
     assert len(values) / best >= SAMPLES_PER_SECOND
 
 
 def seconds(values: list[dict[str, Any]]) -> float:
-    """Time to validate all of them."""
-    start = time.perf_counter()
+    """CPU time to validate all of them: other programs on the machine do not count."""
+    start = time.process_time()
     for value in values:
         validate(value)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def patient(**members: object) -> dict[str, object]:
@@ -139,6 +134,10 @@ UNLAWFUL: dict[str, tuple[object, list[str]]] = {
     "an object for a primitive": (patient(active={}), ["structure Patient.active"]),
     "a list for an object": (patient(maritalStatus=[]), ["structure Patient.maritalStatus"]),
     "a text in a list of objects": (patient(name=["x"]), ["structure Patient.name[0]"]),
+    "a number in a list of texts": (
+        patient(name=[{"given": ["a", 1]}]),
+        ["value Patient.name[0].given[1]"],
+    ),
     "an empty object in a list": (patient(name=[{}]), ["structure Patient.name[0]"]),
     "null beside nothing": (
         patient(name=[{"given": ["a", None]}]),

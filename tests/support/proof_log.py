@@ -73,9 +73,7 @@ class ProofLog:
         """Append a transaction in a block to come; `signed_for`: the network its key signed."""
         body = codec.encode({"messages": list(messages), "nonce": len(self.entries)})
         signed = signed_bytes(signed_for or self.network, self.key.public, body)
-        envelope = codec.encode(
-            Envelope(body=body, key=self.key.public, sig=self.key.sign(signed))
-        )
+        envelope = codec.encode(Envelope(body=body, key=self.key.public, sig=self.key.sign(signed)))
         readable = not 1 <= code <= 8
         entry = TransactionEntry(
             code=code,
@@ -150,7 +148,9 @@ def state_proof_of(rows: Mapping[bytes, bytes], state_key: bytes) -> bytes:
     while len(leaves) > 1:
         level = len(siblings)
         bit = _bit(target, level)
-        siblings.append(_subtree([leaf for leaf in leaves if _bit(leaf[0], level) != bit], level + 1))
+        siblings.append(
+            _subtree([leaf for leaf in leaves if _bit(leaf[0], level) != bit], level + 1)
+        )
         leaves = [leaf for leaf in leaves if _bit(leaf[0], level) == bit]
     kind, other = state_proof.Kind.EMPTY, None
     if leaves and leaves[0][0] == target:

@@ -1,0 +1,1 @@
+"""A member's trusted decryptor: the only place where plain health data and patients' keys live."""

@@ -1,0 +1,1 @@
+"""How members decide together: proposals, votes, and what falls due from them."""

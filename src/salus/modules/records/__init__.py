@@ -1,0 +1,1 @@
+"""Batches of sealed records: committed only once enough members hold them."""
