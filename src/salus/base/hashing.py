@@ -17,7 +17,7 @@ DOMAINS = frozenset(
         "grant", "tag", "link", "opening", "leaf", "closing", "release-log", "release",
         "act-update", "act-delegate", "act-stop", "grant-put", "grant-revoke", "new-control",
         # people
-        "passkey",
+        "passkey", "credential",
     }
 )  # fmt: skip
 """All domain names; `domain` refuses any other."""

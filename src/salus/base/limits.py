@@ -64,3 +64,20 @@ PEER_CALL_BYTES_MAX = CONTAINER_BYTES_MAX + 1024 * 1024
 
 ARCHIVE_BYTES_MAX = 8 * 1024 * 1024
 """Block records handed to a catching-up member at once."""
+
+VAULT_ANSWER_BYTES_MAX = 8 * 1024 * 1024
+"""Pruned containers or packages in one answer; a single larger one travels alone."""
+
+WAITING_CONTAINER_BYTES_MAX = 4 * 1024 * 1024 * 1024
+WAITING_CONTAINER_MS_MAX = 24 * 3_600_000
+"""Containers stored but not yet committed: 4 GiB an author, one day (`ledger.md` §5.9)."""
+
+LINK_MS_MAX = 403 * 24 * 3_600_000
+"""A leave to write lies at most 13 months ahead (`patient-control.md` §3.7)."""
+
+PACKAGE_BYTES_MAX = 64 * 1024 + 48
+PACKAGES_PER_GRANT_MAX = 16
+"""A sealed package, and how many of one grant a member may leave (`patient-control.md` §3.4)."""
+
+RELEASES_ANSWER_MAX = 500
+"""Release-log entries in one answer; the cursor leads on."""

@@ -20,15 +20,9 @@ from salus.base.limits import CONTAINER_BYTES_MAX, CONTAINER_ENTRIES_MAX, CONTAI
 from salus.base.sealing import SUITE, padme_bytes
 from salus.base.signing import SigningKey
 from salus.sealed import container, locks
+from salus.sealed.checks import SEATS_MAX
 from salus.sealed.days import Node
-from salus.sealed.items import (
-    KIND_RECORDS,
-    Entry,
-    Group,
-    Head,
-    OwnerPacket,
-    SeatPacket,
-)
+from salus.sealed.items import KIND_RECORDS, Entry, Group, Head, OwnerPacket, SeatPacket
 from salus.sealed.locks import SHARE_BYTES, Masks, Place, RecordPlace
 from salus.sealed.record import Meta, pack_record
 
@@ -248,6 +242,8 @@ def _lock(
 ) -> tuple[list[bytes], list[Group], list[OwnerPacket | SeatPacket]]:
     """Draw the secrets; give each group's key and item, and the packets."""
     holders = sorted(seats.holders)
+    if len(holders) > SEATS_MAX:
+        raise Problem(Category.INVALID, "SeatsWrong", f"expected at most {SEATS_MAX} seats")
     seat_secrets = {x: os.urandom(32) for x, _ in holders}
     owner_secrets = {_owner_of(draft): os.urandom(32) for draft in drafts}
     retention = locks.author_secret(author.retention_key, chain, batch)
@@ -353,6 +349,7 @@ def _owner_of(draft: _Draft) -> tuple[bytes, int]:
 
 
 def _group_of(record: RecordToSeal) -> tuple[int, bytes, int, int]:
+    """Kind, tag, level and index: what a group's records share; groups stand in this order."""
     return record.kind, record.tag, record.slot.level, record.slot.index
 
 

@@ -145,7 +145,7 @@ class Intake:
             record = RecordToSeal(
                 tag=keys.tag,
                 slot=slot,
-                record=sha256(digest + at.to_bytes(4, "big")).digest()[:16],
+                record=self._desk.name("record", digest + at.to_bytes(4, "big"))[:16],
                 version=1,
                 meta=Meta(
                     type=resource.type,

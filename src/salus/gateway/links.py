@@ -1,5 +1,5 @@
 """
-A tag's leave to write, signed by its control key, carried in containers (`patient-control.md` §3.7).
+A tag's leave to write, signed by its control key, in every container (`patient-control.md` §3.7).
 
 For patients in custody the gateway signs its own; one lasts thirteen months at most.
 """

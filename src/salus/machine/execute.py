@@ -6,7 +6,10 @@ a refusal rolls all of them back. No I/O, clock, randomness or float: equal bloc
 give equal outcomes on every machine.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from salus.base import codec, merkle
 from salus.base.entry import TransactionEntry
@@ -51,6 +54,9 @@ class Machine:
         self.declared = Declarations(self.modules)
         self.form = Form([message for module in modules for message in module.messages])
         self.tables = TABLES + tuple(table for module in modules for table in module.tables)
+        self._event_kinds: Any = functools.reduce(
+            operator.or_, (event for module in modules for event in module.events), Refused
+        )
         self._handlers: dict[type[Message], Callable[[Context, Message], None]] = {
             message: module.handler(message) for module in modules for message in module.messages
         }
@@ -136,6 +142,11 @@ class Machine:
     def refusal(self, code: int) -> type[Refusal] | None:
         """The refusal class behind a receipt's code, or None."""
         return self._refusals.get(code)
+
+    def read_event(self, data: bytes) -> Event:
+        """An event of its canonical bytes, as receipts hold them."""
+        event: Event = codec.decode_loose(data, self._event_kinds)
+        return event
 
     def member_of(self, view: View, key_id: bytes) -> bytes:
         """The member a known key belongs to."""

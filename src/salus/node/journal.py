@@ -197,9 +197,10 @@ class Journal:
 
     def _use(self, segment: Segment) -> None:
         """Append to this segment from now on."""
+        file = self._disk.plain.open(self._folder / segment.name, write=True)
         if self._newest is not None:
             self._disk.plain.close(self._file)
-        self._file = self._disk.plain.open(self._folder / segment.name, write=True)
+        self._file = file
         self._newest = segment
         self._segments[segment.header.first_height] = segment
         self._first_heights.append(segment.header.first_height)

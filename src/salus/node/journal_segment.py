@@ -220,13 +220,19 @@ def chain_at(data: bytes, at: int) -> bytes:
 
 
 def later_records(segment: Segment, data: bytes) -> Iterator[tuple[int, int]]:
-    """Offset and height of each sound record behind the first bad bytes."""
+    """
+    Offset and height of each sound record behind the first bad bytes.
+
+    Only heights above the last good one count: a transaction may hold a copy of an older record.
+    """
     view = memoryview(data)
+    newest = segment.heights[-1] if segment.heights else segment.header.first_height
     at = data.find(RECORD_MAGIC, segment.end + 1)
     while at >= 0:
-        if at % 8 == 0:
-            with suppress(Unsound):
-                yield at, decode_record_header(view[at:], segment.header.salt).height
+        with suppress(Unsound):
+            height = decode_record_header(view[at:], segment.header.salt).height
+            if at % 8 == 0 and height > newest:
+                yield at, height
         at = data.find(RECORD_MAGIC, at + 1)
 
 

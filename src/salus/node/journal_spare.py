@@ -39,14 +39,14 @@ class Spare:
         """Fill `more_bytes` of zeros and sync; stops early when whole, or when the disk is full."""
         if self.ready:
             return
-        if self._file is None:
-            self._file = self._disk.plain.open(self._folder / (SPARE + NEW), create=True)
-            self._filled_bytes = 0
+        file = self._begun()
+        if file is None:
+            return
         zeros = bytes(min(more_bytes, self._segment_bytes - self._filled_bytes))
-        self.full = not self._disk.pwrite_if_room(self._file, zeros, self._filled_bytes)
+        self.full = not self._disk.pwrite_if_room(file, zeros, self._filled_bytes)
         if self.full:
             return
-        self._disk.fdatasync(self._file)
+        self._disk.fdatasync(file)
         self._filled_bytes += len(zeros)
         if self._filled_bytes == self._segment_bytes:
             self.close()
@@ -90,6 +90,16 @@ class Spare:
         if self._file is not None:
             self._disk.plain.close(self._file)
             self._file = None
+
+    def _begun(self) -> int | None:
+        """The file in the making; None if none can be made: a disk may also run out of files."""
+        if self._file is None:
+            self._filled_bytes = 0
+            try:
+                self._file = self._disk.plain.open(self._folder / (SPARE + NEW), create=True)
+            except OSError:
+                self.full = True
+        return self._file
 
     def _fits(self) -> bool:
         file = self._disk.plain.open(self._folder / SPARE)

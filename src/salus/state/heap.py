@@ -180,7 +180,6 @@ def _hash_at(node: int) -> int:
 def _huge_pages(count: int) -> mmap.mmap:
     """That many zero bytes, in huge pages where the kernel gives them (half the time a node)."""
     memory = mmap.mmap(-1, count)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel built without them
-            memory.madvise(mmap.MADV_HUGEPAGE)
+    with contextlib.suppress(AttributeError, OSError):  # a system or kernel without them
+        memory.madvise(mmap.MADV_HUGEPAGE)
     return memory

@@ -304,6 +304,7 @@ class StateStore:
         self._move(len(self._layers))
         self._disk.regroup(self._base, levels)
         heap = _built(self._disk, levels)
+        _check_root(heap, self._base)
         with self._lock:
             self._disk.adopt(self._base, levels)
             self._base = self._base._replace(levels=levels)
@@ -313,8 +314,7 @@ class StateStore:
 def _heap_at(disk: Disk, base: Base) -> Heap:
     """The base's heap; raises StoreDamaged if the buckets lead to another root."""
     heap = disk.load_heap(base) or _built(disk, base.levels)
-    if heap.root != base.root:
-        raise StoreDamaged("its buckets do not lead to the root noted with its base")
+    _check_root(heap, base)
     return heap
 
 
@@ -322,3 +322,8 @@ def _built(disk: Disk, levels: int) -> Heap:
     heap = Heap(levels)
     heap.fill((number, record[:32], record[32]) for number, record in disk.buckets(levels))
     return heap
+
+
+def _check_root(heap: Heap, base: Base) -> None:
+    if heap.root != base.root:
+        raise StoreDamaged("its buckets lead to another root than the one noted with its base")

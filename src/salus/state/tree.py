@@ -125,13 +125,13 @@ def prove(view: View, path: bytes) -> Proof:
     if view.kind(node) == NOTHING:
         return Proof(Kind.EMPTY, siblings)
     entries: Sequence[bytes] = bucket.entries_of(view.record(_bucket_below(view, node)))
-    for depth in range(view.levels, PATH_BITS):
-        if len(entries) < NODE:
-            break
+    depth = view.levels
+    while len(entries) > 1:
         left, right = bucket.split(entries, depth)
         bit = bits >> (PATH_BITS - 1 - depth) & 1
         siblings.append(bucket.fold(left if bit else right, depth + 1))
         entries = right if bit else left
+        depth += 1
     if not entries:
         return Proof(Kind.EMPTY, siblings)
     if entries[0][:32] == path:

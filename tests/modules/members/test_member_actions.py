@@ -60,9 +60,7 @@ def others(use: int) -> list[NewKey]:
 def admissions(ledger: Ledger) -> dict[str, tuple[Admit, type[Refusal]]]:
     """Admit's decision table; the roster is full in all but the last rows."""
     mine = ledger.members[0]
-    known = ISSUERS[:1] + [
-        NewIssuer(id=mine.issuers[0].id, key=ISSUERS[0].key, credential=ISSUERS[0].credential)
-    ]
+    known = [ISSUERS[0], replace(ISSUERS[1], id=mine.issuers[0].id)]
     bad_issuers = [ISSUERS[0], ISSUERS[0]]
     later: dict[str, Any] = {"address": "ftp://x", "issuers": bad_issuers}
     first = [NewKey(use=1, key=mine.transaction.public), NewKey(use=3, key=SMALL)]
@@ -95,7 +93,7 @@ def admissions(ledger: Ledger) -> dict[str, tuple[Admit, type[Refusal]]]:
         "one issuer alone, not full": (
             admission(issuers=ISSUERS[:1]), refusals.IssuersInvalid),
         "an issuer's key of small order, not full": (
-            admission(issuers=[ISSUERS[0], NewIssuer(id=STRANGER, key=SMALL, credential=bytes(32))]),
+            admission(issuers=[ISSUERS[0], replace(ISSUERS[1], key=SMALL)]),
             refusals.IssuersInvalid),
         "another's issuer, not full": (
             admission(issuers=known), refusals.PractitionerExists),
@@ -182,7 +180,7 @@ def test_actions_refuse_in_order(ledger: Ledger, row: str) -> None:
 def test_the_last_member_stays(kind: type[Action]) -> None:
     """Though its node is the last with weight, too: the first refusal is told."""
     ledger = Ledger(members=1, mode="network", power=1)
-    action = kind(member=ledger.members[0].id)  # type: ignore[call-arg]  # both have a member
+    action = kind(member=ledger.members[0].id)
 
     with pytest.raises(refusals.LastMember):
         ACTIONS[kind].validate(ledger.context(), action)

@@ -187,6 +187,7 @@ NOT_SEALED = {
     "too many records": ("BatchTooLarge", [record()] * (CONTAINER_ENTRIES_MAX + 1), SEATS),
     "a threshold above the seats": ("SeatsWrong", [record()], Seats(1, 5, SEATS.holders)),
     "a seat twice": ("SeatsWrong", [record()], Seats(1, 1, (SEATS.holders[0],) * 2)),
+    "17 seats": ("SeatsWrong", [record()], Seats(1, 1, tuple((x, b"") for x in range(1, 18)))),
     "seat 0": ("SeatsWrong", [record()], Seats(1, 1, ((0, HOLDERS[1].public),))),
 }
 
@@ -212,6 +213,18 @@ def test_a_bad_slot_key_is_refused() -> None:
     tag = dataclasses.replace(tag_to_seal(LABS, []), slot_keys={day_slot(DAY): bytes(32)})
     with pytest.raises(KeyRefused):
         seal_batch([record()], chain=CHAIN, author=AUTHOR, seats=SEATS, tags={LABS.tag: tag})
+
+
+def test_too_many_groups_are_named() -> None:
+    """1,025 slots do not fit a batch; the plan cuts them."""
+    records = [record(day=day) for day in range(1_025)]
+    tag = dataclasses.replace(
+        tag_to_seal(LABS, []), slot_keys={each.slot: bytes(32) for each in records}
+    )
+    with pytest.raises(Problem, match="BatchTooLarge"):
+        seal_batch(records, chain=CHAIN, author=AUTHOR, seats=SEATS, tags={LABS.tag: tag})
+
+    assert [1_024, 1] == [len(each) for each in plan(records)]
 
 
 def slots_of(records: Sequence[RecordToSeal]) -> set[tuple[bytes, Node]]:

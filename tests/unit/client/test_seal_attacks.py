@@ -79,9 +79,11 @@ SWAPPED = {
 @pytest.mark.parametrize(("name", "fields"), SWAPPED.values(), ids=SWAPPED.keys())
 def test_a_swapped_lock_or_header_does_not_open(name: str, fields: dict[str, Any]) -> None:
     """Locks and headers open in their own group, tag, slot and batch alone."""
-    assert [RECORDS[0].body] == read(WHOLE)
+    keys = reader_keys(DAY, DAY + 1)
+
+    assert [RECORDS[0].body] == read(WHOLE, keys=keys) == read(WHOLE, keys=keys)
     with pytest.raises(Problem, match=name):
-        read(with_group(LAB, **fields))
+        read(with_group(LAB, **fields), keys=keys)
 
 
 def test_n_of_another_batch_is_blamed() -> None:

@@ -1,7 +1,8 @@
 """The journal on a real disk, with segments small enough to fill a few."""
 
+# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import NoReturn
@@ -37,18 +38,23 @@ def payload(height: int) -> bytes:
     return domain_hash("journal", height.to_bytes(8, "big")) * 2 + bytes([height % 256]) * 9
 
 
+def append_all(journal: Journal, heights: range) -> None:
+    """Append what belongs to those heights."""
+    for height in heights:
+        journal.append(height, payload(height))
+
+
 def filled(folder: Path, heights: range) -> Journal:
     """A journal with those heights, still open."""
     journal = open_journal(folder)
-    for height in heights:
-        journal.append(height, payload(height))
+    append_all(journal, heights)
     return journal
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """Where a journal may be made, two levels of folders away."""
-    yield tmp_path / "node" / "journal"
+    return tmp_path / "node" / "journal"
 
 
 def test_empty_journal_is_at_height_zero(folder: Path) -> None:
@@ -267,8 +273,7 @@ def test_full_disk_is_told_before_an_append_needs_the_room(folder: Path) -> None
     journal.append(1, payload(1))
     full = [journal.storage_full]
     with pytest.raises(Problem, match="StorageFull"):
-        for height in range(2, 99):
-            journal.append(height, payload(height))
+        append_all(journal, range(2, 99))
     tip = journal.tip_height
     full.append(journal.storage_full)
 
@@ -279,6 +284,31 @@ def test_full_disk_is_told_before_an_append_needs_the_room(folder: Path) -> None
 
     assert [True, True, False] == full
     assert list(range(1, tip + 2)) == [height for height, _ in journal.records()]
+
+
+class FilelessDisk(RealDisk):
+    """A disk on which no further file can be made once asked to."""
+
+    refuses = False
+
+    def open(self, path: Path, *, write: bool = False, create: bool = False) -> int:
+        """Open, but make nothing."""
+        if self.refuses and create:
+            raise OSError(errno.EMFILE, "too many files")
+        return super().open(path, write=write, create=create)
+
+
+def test_record_is_durable_though_the_next_spare_cannot_be_made(folder: Path) -> None:
+    """What follows a synced record must not make its append look failed."""
+    disk = FilelessDisk()
+    journal = Journal.open(folder, NETWORK, segment_bytes=SEGMENT_BYTES, disk=disk, die=end)
+    disk.refuses = True
+    journal.append(1, payload(1))
+    full = journal.storage_full
+    disk.refuses = False
+    journal.prepare_spare()
+
+    assert (True, False, 1) == (full, journal.storage_full, journal.tip_height)
 
 
 def test_first_start_on_a_full_disk_is_refused(folder: Path) -> None:
@@ -338,8 +368,7 @@ def test_after_a_failed_call_nothing_is_written_or_synced_again(folder: Path, ca
     journal.append(1, payload(1))
     disk.fails = call
     with pytest.raises(Ended):
-        for height in range(2, 99):
-            journal.append(height, payload(height))
+        append_all(journal, range(2, 99))
     tip = journal.tip_height
     with pytest.raises(Fault, match="failed before"):
         journal.append(99, payload(99))

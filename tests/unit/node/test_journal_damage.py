@@ -1,5 +1,7 @@
 """Every byte of a journal flipped, and every length cut: found, or nothing that was served."""
 
+# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 import shutil
 from pathlib import Path
 from random import Random
@@ -7,7 +9,10 @@ from random import Random
 import pytest
 
 from salus.base.errors import Fault
+from salus.base.hashing import domain_hash
 from salus.node.journal import Damage, Journal, inspect, repair
+from salus.node.journal_format import SegmentHeader, encode_record, encode_segment_header
+from salus.node.journal_segment import segment_name
 from salus.node.ports import RealDisk
 
 NETWORK = b"\x11" * 32
@@ -147,6 +152,90 @@ def test_bad_record_before_a_good_one_is_damage(folder: Path) -> None:
 
     with pytest.raises(Damage, match=f"at {second}: expected a record's magic REC1"):
         open_journal(folder)
+
+
+def test_copy_of_an_older_record_inside_a_torn_one_is_no_later_record(tmp_path: Path) -> None:
+    """Who has seen a record may put its bytes into a transaction; a start is not stopped by it."""
+    journal = open_journal(tmp_path)
+    journal.append(1, payload(1))
+    path = segments(tmp_path)[0]
+    old = path.read_bytes()[128 : used_bytes(path)]
+    journal.append(2, Random(9).randbytes(32) + old + bytes(-len(old) % 8) + payload(20))
+    data = path.read_bytes()
+    assert data.count(old) == 2
+    path.write_bytes(data[:512] + bytes(512))
+
+    assert served(tmp_path) == [(1, payload(1))]
+
+
+def crafted(folder: Path, *records: tuple[int, bytes, bytes], named: int = 1) -> None:
+    """One segment with records of these heights, payloads and chain values before them."""
+    header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt")
+    data = encode_segment_header(header)
+    for height, body, before in records:
+        data += encode_record(height, body, before, header.salt, len(data))[0]
+    folder.mkdir(exist_ok=True)
+    (folder / segment_name(named)).write_bytes(data.ljust(SEGMENT_BYTES, b"\0"))
+
+
+AFTER_1 = domain_hash("journal", bytes(32), b"one")
+
+CRAFTED = {
+    "first height is not the header's": ([(2, b"one", bytes(32))], "expected height 1"),
+    "height falls": ([(1, b"one", bytes(32)), (1, b"two", AFTER_1)], "expected a height above 1"),
+    "chain goes on elsewhere": ([(1, b"one", bytes(32)), (2, b"two", bytes(32))], "chain value"),
+    "chain begins elsewhere": ([(1, b"one", AFTER_1)], "chain value"),
+}
+
+
+@pytest.mark.parametrize(("records", "text"), CRAFTED.values(), ids=CRAFTED.keys())
+def test_sound_records_in_a_false_row_are_damage(
+    tmp_path: Path, records: list[tuple[int, bytes, bytes]], text: str
+) -> None:
+    """CRCs that fit do not make a journal: heights and chain must, for a start and an audit."""
+    crafted(tmp_path, *records)
+    found = inspect(tmp_path, segment_bytes=SEGMENT_BYTES)
+    with pytest.raises(Damage, match=text):
+        open_journal(tmp_path)
+
+    assert found.damage is not None
+    assert text in str(found.damage)
+
+
+def test_segment_under_another_name_is_damage(tmp_path: Path) -> None:
+    """A renamed file does not stand for other heights."""
+    crafted(tmp_path, (1, b"one", bytes(32)), named=5)
+    with pytest.raises(Damage, match="the first height its name tells, found 1"):
+        open_journal(tmp_path)
+
+
+def test_record_changed_under_an_open_journal_is_not_served(folder: Path) -> None:
+    """A read trusts nothing it has read before: bit rot after the first read is found too."""
+    journal = open_journal(folder)
+    assert journal.read(2) == payload(2)
+    flip(segments(folder)[0], 140)
+    with pytest.raises(Damage):
+        journal.read(1)
+    with pytest.raises(Damage):
+        list(journal.records())
+    crafted(folder, (3, b"three", bytes(32)))
+    with pytest.raises(Damage, match="expected the record of height 1, found height 3"):
+        _resalted(journal).read(1)
+
+
+def _resalted(journal: Journal) -> Journal:
+    """The same journal, told the crafted segment's salt, as if two files had been swapped."""
+    segment = journal._segments[1]
+    segment.header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt")
+    return journal
+
+
+def test_unsound_mark_is_taken_for_none(folder: Path) -> None:
+    """Then the end is judged as after a kill."""
+    open_journal(folder).close()
+    flip(folder / "clean", 3)
+
+    assert served(folder) == WRITTEN
 
 
 def test_damaged_length_does_not_pass_for_a_torn_write(folder: Path) -> None:

@@ -40,12 +40,14 @@ def made(grown: MemoryTree, key: bytes) -> bytes:
 
 def refused(root: bytes, key: bytes, value: bytes | None, proof: bytes) -> Reason:
     """The reason for which a proof is refused."""
-    with pytest.raises(ProofRefused) as caught:
+    try:
         if value is None:
             verify_absent(root, key, proof)
         else:
             verify_present(root, key, value, proof)
-    return caught.value.reason
+    except ProofRefused as refusal:
+        return refusal.reason
+    pytest.fail(f"accepted: {proof.hex()}")
 
 
 def ends_as(grown: MemoryTree, kind: Kind) -> tuple[bytes, Proof]:
@@ -130,7 +132,7 @@ def test_false_other_leaves_are_refused(grown: MemoryTree) -> None:
 
 def test_no_mutation_is_accepted(grown: MemoryTree) -> None:
     """Bytes flipped, cut, doubled, inserted; siblings swapped, dropped, repeated: all refused."""
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311 (which bytes to break)
     keys = [*chance.sample(list(ROWS), 20), *GAPS[:20]]
     for key in keys:
         good = made(grown, key)
@@ -138,6 +140,7 @@ def test_no_mutation_is_accepted(grown: MemoryTree) -> None:
         for mutated in [*_bytes_edited(good, chance), *_structure_edited(proof)]:
             if mutated != good:
                 refused(grown.heap.root, key, ROWS.get(key), mutated)
+                refused(grown.heap.root, key, None if key in ROWS else b"", mutated)
 
 
 def _bytes_edited(good: bytes, chance: random.Random) -> list[bytes]:

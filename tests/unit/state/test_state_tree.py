@@ -57,7 +57,7 @@ def put(rows: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:
 @given(batches=BATCHES, levels=st.integers(1, 9))
 @settings(deadline=None, max_examples=150)
 def test_root_equals_the_naive_tree(batches: list[dict[bytes, bytes | None]], levels: int) -> None:
-    """Any inserts, changes and removals, in any batches, at any T, give the naive root and count."""
+    """Any inserts, changes, removals, in any batches, at any T, give the naive root and count."""
     it, rows = MemoryTree(levels), dict[bytes, bytes]()
     for changes in batches:
         staged = it.stage(changes)

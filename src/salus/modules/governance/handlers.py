@@ -104,7 +104,7 @@ def _read_action(ctx: Context, position: int, data: bytes) -> Action:
     try:
         return ctx.declared.action(data)
     except Malformed:
-        raise refusals.ActionInvalid(position=position, code=0) from None
+        raise refusals.ActionInvalid(position=position, reason=0) from None
 
 
 def _only_subject(ctx: Context, actions: list[Action]) -> bytes | None:
@@ -120,7 +120,7 @@ def _check_action(ctx: Context, position: int, action: Action) -> None:
     try:
         ctx.declared.rule(action).validate(ctx, action)
     except Refusal as refusal:
-        raise refusals.ActionInvalid(position=position, code=refusal.code) from refusal
+        raise refusals.ActionInvalid(position=position, reason=refusal.code) from refusal
 
 
 def _open_proposal(ctx: Context, proposal_id: bytes) -> Proposal:

@@ -30,10 +30,10 @@ class ActivationOutOfRange(Refusal, number=5, category=Category.INVALID):
 
 
 class ActionInvalid(Refusal, number=6, category=Category.INVALID):
-    """An action is unreadable (code 0), or its module would refuse it now (its code)."""
+    """An action is unreadable (reason 0), or its module would refuse it now (its code)."""
 
     position: int
-    code: int
+    reason: int
 
 
 class ProposalUnknown(Refusal, number=7, category=Category.NOT_FOUND):

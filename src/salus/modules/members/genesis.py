@@ -13,7 +13,7 @@ from salus.modules.members.actions import Admit, NewIssuer, NewKey, SetPower
 
 T = TypeVar("T")
 
-Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$")]
+Hex = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{2})*\Z")]
 
 
 class GenesisKey(msgspec.Struct, forbid_unknown_fields=True):

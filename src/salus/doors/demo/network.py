@@ -1,0 +1,208 @@
+"""
+Four members in one process, as four machines would stand: nothing is shared.
+
+Each has its own folder, keys, vault, witness and gateway. They reach one another only by signed
+calls of bytes to a member's door; no object of one member is known to another. Keys lie apart from
+the members' folders, as on a card or another disk.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.base.hashing import domain_hash
+from salus.base.signing import SigningKey
+from salus.gateway.gateway import Gateway
+from salus.gateway.staff import Person
+from salus.machine.genesis import FORMAT, Genesis, write_genesis
+from salus.node.keys import MemberKeys, make_demo_keys
+from salus.node.node import Node, NodeSettings
+from salus.node.peers import Transport, peer_down
+from salus.node.ports import RealClock
+
+ISSUER = 7
+"""Role number of an issuer."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A member of the demo."""
+
+    name: str
+    title: str
+
+
+CAST = (
+    Cast("north", "North Hospital"),
+    Cast("south", "South Hospital"),
+    Cast("lab", "Harbour Laboratory"),
+    Cast("insurer", "Coast Insurance"),
+)
+"""The first one's engine orders the blocks."""
+
+GENESIS = "genesis.json"
+
+
+@dataclass
+class Member:
+    """One member while it runs."""
+
+    cast: Cast
+    keys: MemberKeys
+    node: Node
+    gateway: Gateway
+
+    @property
+    def id(self) -> bytes:
+        """The member's id on the ledger."""
+        return self.keys.member
+
+
+class DemoNetwork:
+    """Started by `start`; members can be stopped, lose their folder, and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: holds everything; made if new."""
+        self.folder = folder
+        self.keys = {cast.name: make_demo_keys(folder / "keys" / cast.name) for cast in CAST}
+        self.genesis = self._genesis()
+        self._running: dict[str, Member] = {}
+
+    def __getitem__(self, name: str) -> Member:
+        """A running member by name."""
+        return self._running[name]
+
+    def __iter__(self) -> Iterator[Member]:
+        """The running members, in the cast's order."""
+        return (self._running[cast.name] for cast in CAST if cast.name in self._running)
+
+    def start(self) -> None:
+        """Start everybody who does not run; the ordering member first."""
+        for cast in CAST:
+            if cast.name not in self._running:
+                self.start_member(cast.name)
+
+    def start_member(self, name: str) -> Member:
+        """Start one member on its own folder."""
+        cast = next(one for one in CAST if one.name == name)
+        keys = self.keys[name]
+        settings = NodeSettings(
+            folder=self.home(name) / "node",
+            genesis=self.genesis,
+            orderer=self.keys[CAST[0].name].member,
+            verify_workers=1 if name == CAST[0].name else 0,
+        )
+        node = Node(settings, keys, self._transports(name))
+        gateway = Gateway(self.home(name) / "gateway", node)
+        for person in self._issuers(name):
+            gateway.staff.keep_issuer(person)
+        member = Member(cast, keys, node, gateway)
+        self._running[name] = member
+        return member
+
+    def stop_member(self, name: str) -> None:
+        """Stop one member; its folder stays."""
+        member = self._running.pop(name)
+        member.gateway.close()
+        member.node.close()
+
+    def delete_folder(self, name: str) -> None:
+        """Lose everything a stopped member had on its disk, its keys apart."""
+        shutil.rmtree(self.home(name))
+
+    def close(self) -> None:
+        """Stop everybody, the ordering member last."""
+        for cast in reversed(CAST):
+            if cast.name in self._running:
+                self.stop_member(cast.name)
+
+    def home(self, name: str) -> Path:
+        """A member's own folder."""
+        return self.folder / name
+
+    def token(self, name: str) -> str:
+        """The member's operator token, made once, mode 0600."""
+        path = self.folder / "keys" / name / "operator.token"
+        if not path.exists():
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w") as stream:
+                stream.write(os.urandom(24).hex())
+        return path.read_text()
+
+    def _transports(self, name: str) -> Mapping[bytes, Transport]:
+        return {
+            self.keys[cast.name].member: self._transport(cast.name)
+            for cast in CAST
+            if cast.name != name
+        }
+
+    def _transport(self, name: str) -> Transport:
+        """Bytes to a member's door, if it runs at that moment."""
+
+        def carry(call: bytes) -> bytes:
+            member = self._running.get(name)
+            if member is None:
+                raise peer_down(f"{name} does not answer")
+            return member.node.answer(call)
+
+        return carry
+
+    def _genesis(self) -> bytes:
+        path = self.folder / GENESIS
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(write_genesis(self._first_state()))
+        return path.read_bytes()
+
+    def _first_state(self) -> Genesis:
+        return Genesis(
+            format=FORMAT,
+            name="salus demo",
+            time_ms=RealClock().now_ms(),
+            mode="embedded",
+            version=1,
+            members=[self._first_member(cast) for cast in CAST],
+            parameters={},
+            modules={
+                "consent": [
+                    {"member": self.keys[cast.name].member.hex(), "x": x}
+                    for x, cast in enumerate(CAST, start=1)
+                ]
+            },
+        )
+
+    def _first_member(self, cast: Cast) -> dict[str, object]:
+        keys = self.keys[cast.name]
+        public = {
+            1: keys.transaction.public,
+            2: keys.sealing.public,
+            4: keys.service.public,
+            5: keys.log.public,
+        }
+        return {
+            "name": cast.title,
+            "keys": [{"use": use, "key": key.hex()} for use, key in public.items()],
+            "issuers": [
+                {
+                    "id": person.id.hex(),
+                    "key": SigningKey(person.seed).public.hex(),
+                    "credential": domain_hash("credential", person.id, b"demo").hex(),
+                }
+                for person in self._issuers(cast.name)
+            ],
+        }
+
+    def _issuers(self, name: str) -> list[Person]:
+        """Two issuers a member, made from the demo's keys, so that any restart knows them."""
+        house = self.keys[name].house
+        return [
+            Person(
+                id=domain_hash("credential", house, bytes([number]))[:16],
+                name=f"issuer {number + 1}",
+                role=ISSUER,
+                seed=domain_hash("credential", house, b"seed", bytes([number])),
+            )
+            for number in range(2)
+        ]

@@ -1,0 +1,124 @@
+r"""
+The release log's file: one record a release call, appended and synced before the answer leaves.
+
+    file    "SALUSR1\n" ‖ salt 8 B, random: nothing a reader sends can imitate a record
+    record  0   4 B  "REL1"
+            4   4 B  payload bytes, u32 big-endian
+            8   4 B  entries, u32, at least 1
+            12  4 B  CRC-32 over the salt, bytes 4-11 and the payload
+            16       payload: each entry as u32 length ‖ bytes
+
+A record counts whole or not at all. A bad last record is taken for torn, and dropped, only if part
+of it was never written: its end is missing, or a whole sector of 512 bytes is zeros. Anything else
+is damage: an acknowledged release must not vanish (corrections 17).
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+from salus.base.errors import Fault
+
+FILE_MAGIC = b"SALUSR1\n"
+FILE_HEAD_BYTES = 16
+
+MAGIC = b"REL1"
+HEAD_BYTES = 16
+PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+"""A call's 32 tags with 4,000 wants take a hundredth of it."""
+
+_SECTOR_BYTES = 512
+_PART_BYTES_MIN = 16
+"""A shorter end of a record may be zeros by chance."""
+
+_HEAD = struct.Struct(">4sIII")
+
+
+class Record(NamedTuple):
+    """One call's entries and where each begins."""
+
+    entries: tuple[bytes, ...]
+    offsets: tuple[int, ...]
+    """Of each entry's bytes, from the file's start."""
+
+    end: int
+    """Where the next record begins."""
+
+
+class Torn(Exception):
+    """
+    A record was never wholly written, so never acknowledged.
+
+    Whoever reads drops it if only zeros follow; before other bytes it is damage.
+    """
+
+
+def pack(entries: Sequence[bytes], salt: bytes) -> bytes:
+    """The record of one call's entries; `salt`: the file's, 8 B."""
+    payload = b"".join(len(entry).to_bytes(4, "big") + entry for entry in entries)
+    counted = struct.pack(">II", len(payload), len(entries))
+    return MAGIC + counted + crc32(salt + counted + payload).to_bytes(4, "big") + payload
+
+
+def read(data: bytes, at: int, salt: bytes) -> Record:
+    """
+    Take the record apart with which `data` begins; `at`: its offset in the file.
+
+    Raises Torn: part of it was never written; Fault: release log damaged.
+    """
+    magic, payload_bytes, count, checksum = _HEAD.unpack(data[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"))
+    end = HEAD_BYTES + payload_bytes
+    body = salt + data[4:12] + data[HEAD_BYTES:end]
+    if magic != MAGIC or len(data) < end or crc32(body) != checksum:
+        raise _bad(data, at, end if magic == MAGIC else len(data))
+    entries = tuple(_entries(data[HEAD_BYTES:end], count))
+    offsets = []
+    place = at + HEAD_BYTES
+    for entry in entries:
+        offsets.append(place + 4)
+        place += 4 + len(entry)
+    return Record(entries, tuple(offsets), at + end)
+
+
+def payload_bytes_of(head: bytes) -> int:
+    """The payload's length as a record's first 16 bytes state it; 0 if they are no head."""
+    if len(head) < HEAD_BYTES or head[:4] != MAGIC:
+        return 0
+    return int.from_bytes(head[4:8], "big")
+
+
+def damaged() -> Fault:
+    """The fault of a log that contradicts itself."""
+    return Fault(
+        "release log damaged: stop the node and restore the witness folder from a backup; the "
+        "anchors on the ledger say how long the log was. Run `salus repair` to see what is missing"
+    )
+
+
+def _entries(payload: bytes, count: int) -> list[bytes]:
+    entries = []
+    at = 0
+    while at < len(payload):
+        length = int.from_bytes(payload[at : at + 4], "big")
+        entries.append(payload[at + 4 : at + 4 + length])
+        at += 4 + length
+    if at != len(payload) or len(entries) != count or not entries:
+        raise damaged()
+    return entries
+
+
+def _bad(data: bytes, at: int, end: int) -> Exception:
+    cut = len(data) < min(end, HEAD_BYTES + PAYLOAD_BYTES_MAX)
+    return Torn() if cut or _has_unwritten(data[:end], at) else damaged()
+
+
+def _has_unwritten(data: bytes, at: int) -> bool:
+    """Whether any part of the record that fell into one sector is zeros."""
+    boundaries = range(_SECTOR_BYTES - at % _SECTOR_BYTES, len(data), _SECTOR_BYTES)
+    ends = [*boundaries, len(data)]
+    starts = [0, *boundaries]
+    return any(
+        end - start >= _PART_BYTES_MIN and not any(data[start:end])
+        for start, end in zip(starts, ends, strict=True)
+    )
