@@ -18,7 +18,7 @@ from salus.gateway.packages import Packages, Received
 from salus.gateway.quarantine import Quarantine, Refused
 from salus.gateway.session import Reading
 from salus.gateway.staff import Staff
-from salus.gateway.who_saw import Line, WhoSaw
+from salus.gateway.who_saw import Disclosures, WhoSaw
 from salus.node.mempool import Done
 from salus.node.node import Node
 
@@ -78,7 +78,7 @@ class Gateway:
         person = self.staff.one(practitioner)
         return self._charts.open(grant, Reading(practitioner=person.id, purpose=purpose))
 
-    def who_saw(self, patient: bytes) -> list[Line]:
+    def who_saw(self, patient: bytes) -> Disclosures:
         """Everybody who opened records of a patient in custody; see `WhoSaw.of`."""
         return self._who_saw.of(patient)
 

@@ -22,7 +22,7 @@ from salus.modules.consent import queries as consent
 from salus.modules.consent.messages import PostIntents
 from salus.modules.records import queries as records
 from salus.node.vault.messages import GROUPS, GroupsAsked, GroupsFound
-from salus.node.witness.messages import RELEASE, ReleaseResult
+from salus.node.witness.messages import RELEASE, ReleaseReply
 from salus.sealed import container as containers
 from salus.sealed.container import Container
 from salus.sealed.days import WindowSeeds
@@ -174,7 +174,7 @@ class Session:
         answer: bytes,
         shares: dict[tuple[bytes, int], dict[int, bytes]],
     ) -> None:
-        result = codec.decode(answer, ReleaseResult)
+        result = codec.decode(answer, ReleaseReply)
         if result.answer is None:
             self.refusals[member] = _refused(result)
             return
@@ -225,7 +225,7 @@ def _wanted(found: Sequence[Container]) -> Iterator[tuple[Container, int]]:
                 yield one, number
 
 
-def _refused(result: ReleaseResult) -> Problem:
+def _refused(result: ReleaseReply) -> Problem:
     refusal = result.refusal
     if refusal is None:
         return Problem(Category.UNAVAILABLE, "AnswerMalformed", "a witness answered nothing")

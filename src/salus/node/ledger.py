@@ -27,7 +27,7 @@ from salus.machine.refusals import LAST_UNSPENT
 from salus.machine.transaction import Transaction
 from salus.node.entries import entries_of
 from salus.node.folder_lock import FolderLock
-from salus.node.journal import Journal
+from salus.node.journal import SEGMENT_BYTES, Journal
 from salus.node.log_files import LogFiles
 from salus.node.record import (
     BlockRecord,
@@ -109,18 +109,27 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, folder: Path, machine: Machine, genesis: bytes, *, must_hold: int = 0
+        cls,
+        folder: Path,
+        machine: Machine,
+        genesis: bytes,
+        *,
+        must_hold: int = 0,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> "Ledger":
         """
         Open or make the ledger in `folder`, replaying the journal over the store.
 
         `must_hold`: newest height that any signed note names; a journal that ends before it lost
-        acknowledged data. Raises Fault with what an operator does.
+        acknowledged data. `segment_bytes`: of the journal's files; smaller in tests. Raises Fault
+        with what an operator does, Problem FolderInUse.
         """
         network = genesis_file.network_id(genesis)
         lock = FolderLock(folder)
         store = _open_store(folder / "state")
-        journal = Journal.open(folder / "journal", network, must_hold=must_hold)
+        journal = Journal.open(
+            folder / "journal", network, must_hold=must_hold, segment_bytes=segment_bytes
+        )
         log_files = LogFiles.open(folder / "log")
         ledger = cls(machine, genesis, store, journal, log_files, lock)
         try:

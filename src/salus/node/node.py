@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.base import codec, note
-from salus.base.errors import Category, Problem
+from salus.base.errors import Category, Fault, Problem
 from salus.base.note import Signer
 from salus.chain import machine
 from salus.machine.genesis import network_id
@@ -19,6 +19,7 @@ from salus.node.cosigner import ROUTE as COSIGN
 from salus.node.cosigner import CosignAsked, Cosigner
 from salus.node.embedded import EmbeddedEngine
 from salus.node.keys import MemberKeys
+from salus.node.journal import SEGMENT_BYTES
 from salus.node.ledger import Ledger
 from salus.node.ordering import Ordering, OwnOrdering, PeerOrdering
 from salus.node.peers import Handler, Identity, Peer, PeerDoor, Transport
@@ -44,6 +45,9 @@ class NodeSettings:
     orderer: bytes
     """Id of the member whose embedded engine orders."""
 
+    segment_bytes: int = SEGMENT_BYTES
+    """Size of the journal's files; smaller in tests and demos."""
+
     verify_workers: int | None = None
     """Processes that check signatures; default cores - 1."""
 
@@ -68,7 +72,9 @@ class Node:
             member: Peer(self.identity, member, transport, self.clock)
             for member, transport in {**transports, keys.member: self.answer}.items()
         }
-        self.ledger = Ledger.open(settings.folder, machine(), settings.genesis)
+        self.ledger = Ledger.open(
+            settings.folder, machine(), settings.genesis, segment_bytes=settings.segment_bytes
+        )
         self.pool = VerifyPool(network, workers=settings.verify_workers)
         self._start_log_signing()
         self._start_ordering()
@@ -110,6 +116,18 @@ class Node:
         self.cosigner = Cosigner(folder / "cosigned", self.ledger, signer, self.clock)
         self.checkpoints = Checkpoints(folder, self.ledger, signer, list(self.peers.values()))
         self.proofs = Proofs(self.ledger, self.checkpoints)
+        self._check_nothing_signed_is_lost()
+
+    def _check_nothing_signed_is_lost(self) -> None:
+        """A journal that ends before what this member signed lost acknowledged blocks."""
+        note_size = 0 if (newest := self.checkpoints.newest) is None else newest.checkpoint.size
+        signed = max(self.cosigner.newest_size(), note_size)
+        if self.ledger.tip.log_size < signed and self.is_orderer:
+            raise Fault(
+                f"this member signed a log of {signed} entries, its journal has "
+                f"{self.ledger.tip.log_size}: acknowledged blocks are lost. Restore the journal "
+                "from a backup or another member (`salus repair`)."
+            )
 
     def _start_ordering(self) -> None:
         self.engine: EmbeddedEngine | None = None

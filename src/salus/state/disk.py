@@ -125,7 +125,6 @@ class Disk:
             raise StoreDamaged("RocksDB cannot open it") from error
         self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
         self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
-        self._state = self._families["state"]
 
     def base(self, levels: int) -> Base:
         """Where the disk stands; of a new store: nothing yet, with this T."""
@@ -141,16 +140,18 @@ class Disk:
 
     def value(self, path: bytes, state_key: bytes) -> bytes | None:
         """The row's value at the base, or None."""
+        family = self._families["state"]
         try:
-            row = self._state.get(path)
+            row = family.get(path)
         except Exception as error:
             raise StoreDamaged("RocksDB cannot read a row") from error
         return None if row is None else _value_of(row, state_key)
 
     def values(self, rows: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
         """The values at the base of (path, state key), in that order."""
+        family = self._families["state"]
         try:
-            found = self._state.get([path for path, _ in rows]) if rows else []
+            found = family.get([path for path, _ in rows]) if rows else []
         except Exception as error:
             raise StoreDamaged("RocksDB cannot read rows") from error
         return [
@@ -161,23 +162,25 @@ class Disk:
     def records(self, numbers: Sequence[int]) -> list[bytes]:
         """The buckets' records at the base, in that order; `b""` without rows."""
         keys: list[Any] = [number.to_bytes(4, "big") for number in numbers]
+        family = self._families["buckets"]
         try:
-            found = self._families["buckets"].get(keys) if keys else []
+            found = family.get(keys) if keys else []
         except Exception as error:
             raise StoreDamaged("RocksDB cannot read buckets") from error
         return [record or b"" for record in found or ()]
 
     def extra(self, family: str, key: bytes) -> bytes | None:
         """What the caller stored under a key of a column family, or None."""
+        table = self._families[family]
         try:
-            value: bytes | None = self._families[family].get(key)
+            value: bytes | None = table.get(key)
         except Exception as error:
             raise StoreDamaged(f"RocksDB cannot read {family}") from error
         return value
 
     def snapshot(self) -> Snapshot:
         """The state rows as they stand now, for `rows_of`."""
-        return self._state.snapshot()
+        return self._families["state"].snapshot()
 
     def buckets(self, levels: int) -> Iterator[tuple[int, bytes]]:
         """
@@ -267,25 +270,24 @@ class Disk:
 
     def save_heap(self, heap: Heap) -> None:
         """Keep the heap for a fast start; torn or stale, it is ignored, so it needs no sync."""
-        with self._heap_file.open("wb") as file:
-            file.write(_HEAP_HEAD.pack(_HEAP_MAGIC, heap.levels, heap.root, _heap_checksum(heap)))
+        head = _HEAP_HEAD.pack(_HEAP_MAGIC, heap.levels, heap.root, _heap_checksum(heap))
+        # No room for it costs the next start a second or two, not this stop.
+        with contextlib.suppress(OSError), self._heap_file.open("wb") as file:
+            file.write(head)
             file.write(heap.slots)
             file.write(heap.kinds)
 
     def sync(self) -> None:
         """Bring all that was written to stable storage."""
-        try:
+        with _writing():
             self._db.flush_wal(sync=True)
-        except Exception as error:
-            raise StoreFailed from error
 
     def close(self) -> None:
         """Write the memtables out, so that a start has nothing to replay, and let go."""
         try:
-            for family in self._families.values():
-                family.flush()
-        except Exception as error:
-            raise StoreFailed from error
+            with _writing():
+                for family in self._families.values():
+                    family.flush()
         finally:
             self.drop()
 
@@ -297,7 +299,6 @@ class Disk:
         # RocksDB keeps its lock until the last handle is gone.
         self._families.clear()
         self._handles.clear()
-        del self._state
 
     def _put_base(self, batch: WriteBatch, base: Base) -> None:
         head = _BASE.pack(_VERSION, base.levels, base.height, base.row_count, base.root)
@@ -310,10 +311,17 @@ class Disk:
         )
 
     def _write(self, batch: WriteBatch) -> None:
-        try:
+        with _writing():
             self._db.write(batch)
-        except Exception as error:
-            raise StoreFailed from error
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Let what RocksDB raises while it writes surface as `StoreFailed`."""
+    try:
+        yield
+    except Exception as error:
+        raise StoreFailed from error
 
 
 def rows_of(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes, bytes]]:

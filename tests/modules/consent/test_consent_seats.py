@@ -11,11 +11,9 @@ from salus.base.errors import Problem, Refusal
 from salus.modules.consent import actions, refusals, rules
 from salus.modules.consent.actions import SetSeats
 from salus.modules.consent.events import SeatsSet
-from salus.modules.consent.module import MODULE as CONSENT
 from salus.modules.consent.queries import seats, seats_current, seats_valid
 from salus.modules.consent.state import Holder, Seats
 from salus.modules.governance.messages import Propose, Vote
-from salus.modules.members.module import MODULE as MEMBERS
 from tests.modules.consent.world import HOUR_MS, new_ledger, rows
 from tests.support.machine import BLOCK_MS, GENESIS_MS, Actor, Ledger, told
 
@@ -91,7 +89,7 @@ def test_genesis_sets_version_1() -> None:
 
 def test_a_genesis_without_seats_has_none() -> None:
     """No section, no seats: no version is valid until a vote sets them."""
-    ctx = Ledger(members=1, modules=(MEMBERS, CONSENT)).context()
+    ctx = Ledger(members=1).context()
 
     assert seats_current(ctx) is None
     assert seats(ctx) is None
@@ -112,9 +110,7 @@ def test_a_genesis_without_seats_has_none() -> None:
 def test_genesis_refuses_other_seats(section: object) -> None:
     """No seat, seat 0, a stranger's, no id, no list: the file is refused with the place."""
     with pytest.raises(Problem, match="section of consent"):
-        Ledger(
-            members=1, modules=(MEMBERS, CONSENT), sections=lambda _members: {"consent": section}
-        )
+        Ledger(members=1, sections=lambda _members: {"consent": section})
 
 
 def test_a_vote_changes_the_seats() -> None:

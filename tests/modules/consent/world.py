@@ -10,11 +10,7 @@ from salus.base.errors import Refusal
 from salus.base.hashing import ZERO32
 from salus.base.signing import SigningKey
 from salus.modules.consent.messages import PutGrant, RevokeGrant, StopTag, UpdateTag
-from salus.modules.consent.module import MODULE as CONSENT
 from salus.modules.consent.state import TAG, TagRecord
-from salus.modules.governance.module import MODULE as GOVERNANCE
-from salus.modules.members.module import MODULE as MEMBERS
-from salus.modules.records.module import MODULE as RECORDS
 from salus.sealed import acts
 from salus.sealed.acts import SignedStruct, StopTagAct, UpdateTagAct
 from salus.sealed.grants import PutGrantAct, RevokeGrantAct
@@ -53,7 +49,7 @@ def seats(members: Sequence[Actor]) -> dict[str, Any]:
 
 def new_ledger(members: int = 4) -> Ledger:
     """Members with seats and nothing else."""
-    return Ledger(members=members, modules=(MEMBERS, GOVERNANCE, RECORDS, CONSENT), sections=seats)
+    return Ledger(members=members, sections=seats)
 
 
 def ledger_with_tags() -> Ledger:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ def test_a_damaged_saved_heap_is_not_trusted(running: Path, tmp_path: Path) -> N
         assert check_whole(folder, 199) == 199
 
 
+def test_a_stale_saved_heap_is_not_trusted(running: Path, tmp_path: Path) -> None:
+    """A heap saved at another root is left aside, whatever its checksum."""
+    shutil.copytree(running / "live", tmp_path / "store")
+    store = StateStore.open(tmp_path / "store")
+    store.push(200, store.stage(block(200)), meta=(200).to_bytes(8, "big"))
+    store.flush()
+    store._disk.drop()
+
+    assert check_whole(tmp_path / "store", 200) == 200
+
+
 def _cut(count: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:-count]
 
@@ -248,7 +260,7 @@ def test_a_row_under_anothers_path_is_not_given_out(tmp_path: Path) -> None:
     store.push(0, store.stage({b"\x0f\x01k": b"value"}))
     store.flush()
     other = b"\x0f\x01other"
-    store._disk._state.put(path_of(other), bytes((3,)) + b"\x0f\x01k" + b"value")
+    store._disk._families["state"].put(path_of(other), bytes((3,)) + b"\x0f\x01k" + b"value")
     with pytest.raises(StoreDamaged, match="another row's key"):
         store.get(other)
     with pytest.raises(StoreDamaged, match="expected 1 rows, found 2"):
@@ -274,12 +286,11 @@ def test_a_write_that_fails_is_a_fault_and_the_store_stays_whole(
         store.push(height, store.stage(block(height)), meta=height.to_bytes(8, "big"))
     if failing == "close":
         store.flush()
+    staged = store.stage(block(150))
     files_bounded(1_000)
+    step = store.close if failing == "close" else partial(store.push, 150, staged)
     with pytest.raises(StoreFailed, match="look at the disk's free space"):
-        if failing == "close":
-            store.close()
-        else:
-            store.push(150, store.stage(block(150)))
+        step()
     store._disk.drop()
     files_bounded(resource.RLIM_INFINITY)
 

@@ -18,10 +18,8 @@ from salus.modules.consent.state import (
 def tags_never_fall(before: Mapping[bytes, TagRecord], after: Mapping[bytes, TagRecord]) -> None:
     """A tag stays; its generation, era and sequence never fall; what is closed stays as it is."""
     for name, old in before.items():
-        new = after.get(name)
-        invariant(new is not None, "consent: a tag is gone")
-        if new is None:
-            continue
+        invariant(name in after, "consent: a tag is gone")
+        new = after[name]
         grows = (
             new.generation >= old.generation
             and new.era >= old.era
@@ -35,15 +33,16 @@ def tags_never_fall(before: Mapping[bytes, TagRecord], after: Mapping[bytes, Tag
 def grants_stay(before: Mapping[bytes, Grant], after: Mapping[bytes, Grant]) -> None:
     """A grant's commitment, key and end are fixed; a revocation stays as it was made."""
     for name, old in before.items():
-        new = after.get(name)
-        fixed = new is not None and (old.commitment, old.grant_key, old.until_ms) == (
-            new.commitment,
-            new.grant_key,
-            new.until_ms,
+        invariant(name in after, "consent: a grant is gone")
+        new = after[name]
+        fixed = (new.commitment, new.grant_key, new.until_ms) == (
+            old.commitment,
+            old.grant_key,
+            old.until_ms,
         )
-        invariant(fixed, "consent: a grant is gone or changed")
-        revoked = new is not None and old.revoked_ms in (None, new.revoked_ms)
-        invariant(revoked, "consent: a revocation was undone or moved")
+        invariant(fixed, "consent: a grant changed")
+        stays = old.revoked_ms in (None, new.revoked_ms)
+        invariant(stays, "consent: a revocation was undone or moved")
 
 
 def intents_have_no_gap(
@@ -67,9 +66,9 @@ def anchors_only_grow(
 ) -> None:
     """An anchored log never shrinks, nor changes at the same size."""
     for name, old in before.items():
-        new = after.get(name)
-        grows = new is not None and (new == old or new.size > old.size)
-        invariant(grows, "consent: an anchor shrank or changed")
+        invariant(name in after, "consent: an anchor is gone")
+        new = after[name]
+        invariant(new == old or new.size > old.size, "consent: an anchor shrank or changed")
 
 
 def seats_are_sound(seats: Mapping[int, Seats], current: SeatsCurrent | None) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _DAYS_KEPT = 2
 """UTC days whose sessions still count."""
@@ -129,9 +129,9 @@ class LogIndex:
         with self._lock:
             return [row[0] for row in self._db.execute(query, (value, first, limit))]
 
-    def _one(self, query: str, *values: bytes | int) -> tuple[int, ...] | None:
+    def _one(self, query: str, *values: bytes | int) -> tuple[Any, ...] | None:
         with self._lock:
-            row: tuple[int, ...] | None = self._db.execute(query, values).fetchone()
+            row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
         return row
 
 

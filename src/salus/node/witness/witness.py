@@ -92,6 +92,8 @@ class Witness:
         self._busy: set[bytes] = set()
         self._committed: set[bytes] = set()
         self._lock = threading.Lock()
+        # Held from the count of sessions to the log's sync: two sessions cannot both be the last.
+        self._deciding = threading.Lock()
         self._log = ReleaseLog(folder, disk=disk, die=die)
         self._disclosure = Disclosure(ledger, identity, self._log, clock)
         self._check_anchor()
@@ -153,7 +155,7 @@ class Witness:
 
     def _release(
         self, sender: bytes, request: ReleaseRequest, session: bytes
-    ) -> ReleaseAnswer | ReleaseRefusal:
+    ) -> ReleaseAnswer:
         leaf, shown = _read(request)
         view = self._fresh_view()
         intents = self._check_intent(view, sender, request, leaf)
@@ -166,9 +168,15 @@ class Witness:
         shown = shown or self._remembered(session, request)
         reading.check_terms(view, leaf.subject, row, shown)
         reading.check_asking(view, shown.terms, asking)
-        self._check_sessions(shown.terms, intents, session)
-        self._remember(session, shown)
+        with self._deciding:
+            self._check_sessions(shown.terms, intents, session)
+            self._remember(session, shown)
+            return self._answer(view, request, leaf, intents, shown)
 
+    def _answer(
+        self, view: View, request: ReleaseRequest, leaf: Leaf, intents: Intents, shown: Shown
+    ) -> ReleaseAnswer:
+        """Decide the wants, seal the shares, log what leaves; raises Denied W1, W16."""
         held = self._shares.find(request.wants)
         shares = self._decide(view, request.wants, held, reading.covered(view, shown))
         x = self._seat(view, held)
