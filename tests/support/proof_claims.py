@@ -75,7 +75,7 @@ def is_another_missing_row(claim: AbsentClaim) -> bool:
 
 def chance_of(seed: int) -> random.Random:
     """A source of chance that a printed seed replays."""
-    return random.Random(seed)  # noqa: S311 (no secret is made of it)
+    return random.Random(seed)
 
 
 def step_of(file: bytes, trust: Trust = TRUST) -> int:

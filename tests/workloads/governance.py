@@ -44,18 +44,18 @@ class GovernanceWorkload:
 
     def draw(self, random: Random) -> Step:
         """The next block: what falls due in it, then one act."""
-        if random.random() < 0.05:
+        if random.random() < 0.02:
             self.ledger.time_ms += 2 * HOUR_MS
         self._do_due()
         actor = random.choice(self.ledger.members)
-        newest = list(self.proposals)[-4:]
-        name = random.choice([*newest, random.randbytes(16)])
+        new = random.randbytes(16)
+        known = random.choice([*list(self.proposals)[-5:], new])
         kind = random.random()
         if kind < 0.3:
-            return self._propose(random, actor, name)
+            return self._propose(random, actor, new if random.random() < 0.9 else known)
         if kind < 0.9:
-            return self._vote(actor, name, yes=random.random() < 0.7)
-        return self._withdraw(actor, name)
+            return self._vote(actor, known, yes=random.random() < 0.8)
+        return self._withdraw(actor, known)
 
     def check(self) -> None:
         """The state is what the plain proposals say, and the invariants hold."""
@@ -144,11 +144,11 @@ class GovernanceWorkload:
         actions = random.sample(choices, random.choice((1, 1, 2)))
         subject = next((one.member for one in actions if isinstance(one, Suspend | Resume)), None)
         height = self.ledger.height + 1
-        activation = random.choice((None, None, height + 1, height + 2, height + 6))
+        activation = random.choice((None, None, None, height + 1, height + 2, height + 6))
         plain = Plain(
             proposer=actor.id,
             actions=actions,
-            closes_ms=self._now() + random.choice((HOUR_MS - 1, HOUR_MS, 3 * HOUR_MS)),
+            closes_ms=self._now() + random.choice((HOUR_MS - 1, HOUR_MS, *[3 * HOUR_MS] * 4)),
             active_at=activation or 0,
             subject=subject,
             votes={} if subject == actor.id else {actor.id: True},

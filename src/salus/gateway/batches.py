@@ -16,7 +16,7 @@ from salus.modules.consent import queries as consent
 from salus.modules.records import queries as records
 from salus.modules.records.messages import CommitBatch, MemberReceipt
 from salus.node.mempool import Done
-from salus.node.vault.messages import PUT, StoredAnswer
+from salus.node.vault.messages import PUT, PutAsked, SignedReceipt
 
 OWN = "batch"
 """Kind of the desk's items that name the member's own committed batches."""
@@ -75,17 +75,19 @@ class Batches:
     def _stored(self, sealed: Sealed, seats_version: int) -> CommitBatch:
         """Hand the container to every member; the message with the receipts that came."""
         members = self._office.members()
-        answers = self._office.ask_all(members, PUT, sealed.container)
+        answers = self._office.ask_all(
+            members, PUT, codec.encode(PutAsked(container=sealed.container))
+        )
         receipts = [
             MemberReceipt(member=member, receipt=stored.receipt, signature=stored.signature)
             for member, answer in sorted(answers.items())
             if isinstance(answer, bytes)
-            for stored in [codec.decode(answer, StoredAnswer)]
+            for stored in [codec.decode(answer, SignedReceipt)]
         ]
         self._check_enough(len(receipts), [a for a in answers.values() if isinstance(a, Problem)])
         return CommitBatch(
             batch=sealed.batch,
-            bytes=len(sealed.container),
+            bytes=sealed.padded_bytes,
             receipts=receipts,
             root=sealed.root,
             seats=seats_version,

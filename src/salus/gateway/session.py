@@ -21,7 +21,7 @@ from salus.gateway.packages import Received
 from salus.modules.consent import queries as consent
 from salus.modules.consent.messages import PostIntents
 from salus.modules.records import queries as records
-from salus.node.vault.messages import GROUPS, GroupsAsked, GroupsFound
+from salus.node.vault.messages import GROUPS, GroupsAsk, GroupsAsked, GroupsFound, ReaderAsks
 from salus.node.witness.messages import RELEASE, ReleaseReply
 from salus.sealed import container as containers
 from salus.sealed.container import Container
@@ -119,25 +119,37 @@ class Session:
 
     def _fetch(self) -> Iterator[Container]:
         """The covered groups of every batch, each re-rooted and held to the ledger's root."""
-        seen: set[bytes] = set()
-        after = b""
+        after: bytes | None = None
         while True:
-            asked = GroupsAsked(shown=self._shown(), after=after)
-            found = self._office.first_answer(
-                self._office.members(),
-                GROUPS,
-                codec.encode(asked),
-                lambda data: codec.decode(data, GroupsFound),
-            )
-            for data in found.containers:
-                one = containers.parse(data)
-                if one.head.batch not in seen:
-                    seen.add(one.head.batch)
-                    self._check_root(one)
-                    yield one
-            if not found.next:
+            found = self._next_groups(after)
+            for batch in found.batches:
+                one = containers.parse(batch.container)
+                self._check_root(one)
+                yield one
+            if found.next is None:
                 return
             after = found.next
+
+    def _next_groups(self, after: bytes | None) -> GroupsFound:
+        """One page, from the first member that serves it; cursors mean the same at every one."""
+        last = Problem(Category.UNAVAILABLE, "NobodyAnswered", "no member serves these groups")
+        for member in self._office.members():
+            ask = GroupsAsk(
+                created_ms=self._office.now_ms(),
+                to=member,
+                after=after,
+                reader=ReaderAsks(
+                    purpose=self._reading.purpose,
+                    shown=self._shown(),
+                    practitioner=self._reading.practitioner,
+                ),
+            )
+            body = codec.encode(GroupsAsked(ask=codec.encode(ask)))
+            try:
+                return codec.decode(self._office.ask(member, GROUPS, body), GroupsFound)
+            except Problem as problem:
+                last = problem
+        raise last
 
     def _check_root(self, one: Container) -> None:
         row = records.batch(self._office.view(), one.head.batch)

@@ -13,7 +13,7 @@ from salus.client.wallet import CompartmentKeys
 from salus.gateway.office import Office
 from salus.modules.consent.messages import UpdateTag
 from salus.modules.consent.state import TagRecord
-from salus.node.vault.messages import SHEET_PUT
+from salus.node.vault.messages import SHEET_PUT, SheetPut
 from salus.sealed import acts
 from salus.sealed.acts import UpdateTagAct
 from salus.sealed.days import day_of
@@ -69,4 +69,6 @@ class Sheets:
         if messages:
             self._office.submit(messages)
         for sheet in sheets:
-            self._office.ask_all(self._office.members(), SHEET_PUT, codec.encode(sheet))
+            self._office.ask_all(
+                self._office.members(), SHEET_PUT, codec.encode(SheetPut(sheet=sheet))
+            )

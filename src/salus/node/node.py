@@ -1,8 +1,8 @@
 """
-One member's node, assembled: its copy of the ledger, its way to the engine, its log's signatures,
-its vault and witness, and the door the other members call.
+One member's node, assembled.
 
-It sees no plain health data and no patient's key: those live in the gateway.
+Its copy of the ledger, its way to the engine, its log's signatures, its vault and witness, and the
+door the other members call. It sees no plain health data and no patient's key.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from salus.node.checkpoints import Checkpoints
 from salus.node.cosigner import ROUTE as COSIGN
 from salus.node.cosigner import CosignAsked, Cosigner
 from salus.node.embedded import EmbeddedEngine
-from salus.node.keys import MemberKeys
 from salus.node.journal import SEGMENT_BYTES
+from salus.node.keys import MemberKeys
 from salus.node.ledger import Ledger
 from salus.node.ordering import Ordering, OwnOrdering, PeerOrdering
 from salus.node.peers import Handler, Identity, Peer, PeerDoor, Transport
@@ -27,8 +27,12 @@ from salus.node.ports import Clock, RealClock
 from salus.node.proofs import Proofs
 from salus.node.replica import ROUTE as BLOCKS
 from salus.node.replica import BlocksAsked, Replica, blocks_after
+from salus.node.vault.door import routes as vault_routes
+from salus.node.vault.repair import RepairReport
 from salus.node.vault.vault import Vault
 from salus.node.verify_pool import VerifyPool
+from salus.node.witness.door import routes as witness_routes
+from salus.node.witness.shares import ShareStore
 from salus.node.witness.witness import Witness
 
 
@@ -99,6 +103,11 @@ class Node:
             )
         return found
 
+    def repair_vault(self) -> RepairReport:
+        """Fetch what this member should hold and lacks, or holds damaged."""
+        others = [peer for member, peer in self.peers.items() if member != self.keys.member]
+        return self.vault.repair(others)
+
     def close(self) -> None:
         """Stop taking work, finish what is under way, flush and close."""
         if self.replica is not None:
@@ -107,6 +116,7 @@ class Node:
             self.engine.close()
         self.vault.close()
         self.witness.close()
+        self.shares.close()
         self.pool.close()
         self.ledger.close()
 
@@ -145,7 +155,29 @@ class Node:
             self.ordering = PeerOrdering(self.ledger, orderer)
 
     def _start_vault_and_witness(self) -> None:
-        raise NotImplementedError
+        folder = self.settings.folder
+        self.shares = ShareStore(
+            folder / "witness", self.keys.storage, [self.keys.sealing], self.clock
+        )
+        self.vault = Vault(
+            folder / "vault",
+            self.ledger,
+            self.identity,
+            self.shares,
+            self.clock,
+            fresh_tip=self._renew,
+        )
+        self.witness = Witness(
+            folder / "witness",
+            self.ledger,
+            self.identity,
+            self.shares,
+            self.clock,
+            fresh_tip=self._renew,
+        )
+
+    def _renew(self) -> None:
+        self.ordering.fresh_tip()
 
     def _routes(self) -> dict[str, Handler]:
         routes: dict[str, Handler] = {
@@ -156,6 +188,8 @@ class Node:
                 self.cosigner.cosign(codec.decode(body, CosignAsked))
             ),
         }
+        routes.update(vault_routes(self.vault))
+        routes.update(witness_routes(self.witness))
         if isinstance(self.ordering, OwnOrdering):
             routes.update(self.ordering.routes())
         return routes

@@ -1,5 +1,5 @@
 """
-What of the state lies on disk: RocksDB with six column families, and the heap of a clean stop.
+What of the state lies on disk: RocksDB with six column families.
 
 | column family | key -> value |
 | --- | --- |
@@ -8,55 +8,28 @@ What of the state lies on disk: RocksDB with six column families, and the heap o
 | `receipts`, `index`, `vault`, `meta` | the caller's extras |
 | `meta` | `base` -> version u8 ‖ T u8 ‖ height i64 ‖ rows u64 ‖ root 32 ‖ the caller's note |
 
-All of a block is written in one batch, so the disk always stands at one height: the base. The
-file `heap` is trusted only if its checksum holds and it leads to the base's root.
+All of a block is written in one batch, so the disk always stands at one height: the base.
 """
 
 import contextlib
 import itertools
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rocksdict import (
-    BlockBasedOptions,
-    Cache,
-    DBCompressionType,
-    DBRecoveryMode,
-    Options,
-    Rdict,
-    Snapshot,
-    WriteBatch,
-)
+from rocksdict import Cache, Rdict, Snapshot, WriteBatch
 
 from salus.base.errors import Fault
-from salus.state import bucket
-from salus.state.heap import Heap
+from salus.state import bucket, rocks
 from salus.state.layers import Layer
 from salus.state.proof import EMPTY
 
 FAMILIES = ("state", "buckets", "receipts", "index", "vault", "meta")
 
-CACHE_BYTES = 128 * 1024 * 1024
-"""RocksDB's blocks, filters and indexes in memory, all families together."""
-
-MEMTABLE_BYTES = 64 * 1024 * 1024
-"""All families together; a quarter each, since a small table takes a row a third faster."""
-
-WAL_BYTES_MAX = 128 * 1024 * 1024
-"""What RocksDB replays at most after an unclean end; about a second."""
-
-OPEN_FILES_MAX = 512
-FILTER_BITS = 10
-"""Bits a key in the filters: one look in a hundred for an absent key reads a block for nothing."""
-
 _BASE_KEY = b"base"
 _BASE = struct.Struct(">BBqQ32s")
 _VERSION = 1
-_HEAP_HEAD = struct.Struct(">8sB32sI")
-_HEAP_MAGIC = b"SALUSHP1"
 _BATCH_RECORDS = 20_000
 
 
@@ -111,13 +84,12 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         """Open the store in the folder, making it if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._heap_file = folder / "heap"
-        cache = Cache(CACHE_BYTES)
+        cache = Cache(rocks.CACHE_BYTES)
         try:
             self._db = Rdict(
                 str(folder / "rocks"),
-                _database_options(),
-                column_families={name: _family_options(name, cache) for name in FAMILIES},
+                rocks.database_options(),
+                column_families={name: rocks.family_options(name, cache) for name in FAMILIES},
             )
         except Exception as error:
             if "LOCK" in str(error):
@@ -252,31 +224,6 @@ class Disk:
         self._delete_buckets(batch, base.levels)
         self._write(batch)
 
-    def load_heap(self, base: Base) -> Heap | None:
-        """The heap saved at the base, or None if there is none that fits."""
-        try:
-            with self._heap_file.open("rb") as file:
-                head = file.read(_HEAP_HEAD.size).ljust(_HEAP_HEAD.size, b"\0")
-                magic, levels, root, checksum = _HEAP_HEAD.unpack(head)
-                if (magic, levels, root) != (_HEAP_MAGIC, base.levels, base.root):
-                    return None
-                heap = Heap(levels)
-                file.readinto(heap.slots)
-                file.readinto(heap.kinds)
-        except OSError:
-            return None
-        heap.root = root
-        return heap if _heap_checksum(heap) == checksum else None
-
-    def save_heap(self, heap: Heap) -> None:
-        """Keep the heap for a fast start; torn or stale, it is ignored, so it needs no sync."""
-        head = _HEAP_HEAD.pack(_HEAP_MAGIC, heap.levels, heap.root, _heap_checksum(heap))
-        # No room for it costs the next start a second or two, not this stop.
-        with contextlib.suppress(OSError), self._heap_file.open("wb") as file:
-            file.write(head)
-            file.write(heap.slots)
-            file.write(heap.kinds)
-
     def sync(self) -> None:
         """Bring all that was written to stable storage."""
         with _writing():
@@ -341,38 +288,3 @@ def _value_of(row: bytes, state_key: bytes) -> bytes:
     if row[1:end] != state_key:
         raise StoreDamaged("a row holds another row's key")
     return row[end:]
-
-
-def _heap_checksum(heap: Heap) -> int:
-    return zlib.crc32(heap.kinds, zlib.crc32(heap.slots))
-
-
-def _database_options() -> Options:
-    options = Options(raw_mode=True)
-    options.create_if_missing(create_if_missing=True)
-    options.create_missing_column_families(create_missing_cfs=True)
-    options.set_paranoid_checks(enabled=True)
-    options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
-    options.set_db_write_buffer_size(MEMTABLE_BYTES)
-    options.set_max_total_wal_size(WAL_BYTES_MAX)
-    options.set_max_open_files(OPEN_FILES_MAX)
-    options.set_max_background_jobs(2)
-    options.set_keep_log_file_num(2)
-    return options
-
-
-def _family_options(name: str, cache: Cache) -> Options:
-    table = BlockBasedOptions()
-    table.set_block_cache(cache)
-    table.set_cache_index_and_filter_blocks(True)
-    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
-    table.set_bloom_filter(FILTER_BITS, block_based=False)
-    options = Options(raw_mode=True)
-    options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(MEMTABLE_BYTES // 4)
-    # Buckets are hashes: nothing to compress.
-    hashes_only = name == "buckets"
-    options.set_compression_type(
-        DBCompressionType.none() if hashes_only else DBCompressionType.lz4()
-    )
-    return options

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from salus.base.errors import Category, Problem, invariant
-from salus.state import tree
+from salus.state import heap_file, tree
 from salus.state.disk import Base, Disk, StoreDamaged, StoreFailed, StoreInUse, rows_of
 from salus.state.heap import Heap
 from salus.state.layers import Extra, Layer, Newest, PastView, make_layer
@@ -62,8 +62,11 @@ class HeightUnknown(Problem):
 class StateStore:
     """The authenticated state of one ledger, in one folder."""
 
-    def __init__(self, disk: Disk, base: Base, heap: Heap, *, fixed_levels: bool) -> None:
+    def __init__(
+        self, disk: Disk, base: Base, heap: Heap, *, kept_heap: Path, fixed_levels: bool
+    ) -> None:
         """Use `open`."""
+        self._kept_heap = kept_heap
         self._disk = disk
         self._base = base
         self._heap = heap
@@ -86,7 +89,9 @@ class StateStore:
         disk = Disk(folder)
         try:
             base = disk.base(levels or tree.LEVELS_MIN)
-            store = cls(disk, base, _heap_at(disk, base), fixed_levels=levels is not None)
+            file = folder / "heap"
+            heap = _heap_at(disk, base, file)
+            store = cls(disk, base, heap, kept_heap=file, fixed_levels=levels is not None)
             if levels not in (None, base.levels):
                 store._regroup(levels or base.levels)
             store._grow()
@@ -108,7 +113,8 @@ class StateStore:
     @property
     def tip_height(self) -> int:
         """The newest height; −1 before anything was pushed."""
-        return self._layers[-1].height if self._layers else self._base.height
+        newest = self._layers[-1:]  # one step: a writer may empty the list
+        return newest[0].height if newest else self._base.height
 
     @property
     def root(self) -> bytes:
@@ -118,7 +124,8 @@ class StateStore:
     @property
     def row_count(self) -> int:
         """How many rows the tip has."""
-        return self._layers[-1].row_count if self._layers else self._base.row_count
+        newest = self._layers[-1:]
+        return newest[0].row_count if newest else self._base.row_count
 
     def get(self, state_key: bytes) -> bytes | None:
         """The row's value at the tip, or None."""
@@ -209,7 +216,8 @@ class StateStore:
         """
         All rows of the tip as (state key, value), by path, whatever is pushed meanwhile.
 
-        `prefix`: only state keys that start so; every row is read all the same. Raises
+        `prefix`: only state keys that start so; every row is read all the same. Read it to its
+        end, since only there it is certain that no row was left out, and before `close`. Raises
         StoreDamaged, also when there are more or fewer rows than were counted.
         """
         with self._lock:
@@ -235,7 +243,7 @@ class StateStore:
     def close(self) -> None:
         """Flush, keep the heap for a fast start, and let go of the disk."""
         self.flush()
-        self._disk.save_heap(self._heap)
+        heap_file.save(self._kept_heap, self._heap)
         self._disk.close()
 
     def _tip_records(self, numbers: Sequence[int]) -> list[bytes]:
@@ -311,9 +319,9 @@ class StateStore:
             self._heap = heap
 
 
-def _heap_at(disk: Disk, base: Base) -> Heap:
+def _heap_at(disk: Disk, base: Base, file: Path) -> Heap:
     """The base's heap; raises StoreDamaged if the buckets lead to another root."""
-    heap = disk.load_heap(base) or _built(disk, base.levels)
+    heap = heap_file.load(file, base.levels, base.root) or _built(disk, base.levels)
     _check_root(heap, base)
     return heap
 

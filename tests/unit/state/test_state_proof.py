@@ -132,7 +132,7 @@ def test_false_other_leaves_are_refused(grown: MemoryTree) -> None:
 
 def test_no_mutation_is_accepted(grown: MemoryTree) -> None:
     """Bytes flipped, cut, doubled, inserted; siblings swapped, dropped, repeated: all refused."""
-    chance = random.Random(3)  # noqa: S311 (which bytes to break)
+    chance = random.Random(3)
     keys = [*chance.sample(list(ROWS), 20), *GAPS[:20]]
     for key in keys:
         good = made(grown, key)

@@ -36,7 +36,7 @@ while True:
 
 def block(height: int) -> dict[bytes, bytes | None]:
     """The changes of a block, known from its height: new rows, changed rows, rows taken away."""
-    chance = random.Random(height)  # noqa: S311 (a workload)
+    chance = random.Random(height)
     keys = [b"\x0f\x01" + chance.randrange(400).to_bytes(2, "big") for _ in range(BLOCK_ROWS)]
     return {key: None if chance.random() < 0.2 else chance.randbytes(30) for key in keys}
 
@@ -119,19 +119,19 @@ def test_cut_write_ahead_log_is_an_older_base(running: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("stopped", ["live", "copy"])
 def test_flipped_bits_are_detected_or_harmless(running: Path, tmp_path: Path, stopped: str) -> None:
     """One bit flipped anywhere: the store says damaged, or stands whole at some height."""
-    chance = random.Random(11)  # noqa: S311 (which bits to flip)
+    chance = random.Random(11)
     files = [path for path in (running / stopped).rglob("*") if path.is_file()]
     files = [path for path in files if path.stat().st_size and path.name not in ("LOG", "LOCK")]
     outcomes = {"damaged": 0, "whole": 0}
-    for number in range(36):
+    for number in range(24):
         victim = files[number % len(files)]
         folder = tmp_path / str(number)
         shutil.copytree(running / stopped, folder)
         _flip(folder / victim.relative_to(running / stopped), chance)
         outcomes[_outcome(folder)] += 1
 
-    assert outcomes["damaged"] > 3
-    assert outcomes["whole"] > 3
+    assert outcomes["damaged"] > 2
+    assert outcomes["whole"] > 2
 
 
 def _flip(path: Path, chance: random.Random) -> None:

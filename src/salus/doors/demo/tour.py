@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from salus.base.errors import Problem
+from salus.base.policy import default_policy
 from salus.client import verify as verifier
-from salus.client.trust import Trust
+from salus.client.trust import Trust, write
 from salus.doors.demo import samples
 from salus.doors.demo.network import CAST, DemoNetwork, Member
 from salus.doors.demo.screen import Screen
@@ -218,7 +219,7 @@ class Tour:
         proof.write_bytes(self.south.node.proofs.transaction(self.revoked))
         trust_file = self.network.folder / "trust.json"
         trust = self._trust()
-        trust_file.write_bytes(trust.to_bytes())
+        write(trust_file, trust)
         verified = verifier.verify(proof.read_bytes(), trust)
         self.screen.did(verifier.describe(verified))
         broken = bytearray(proof.read_bytes())
@@ -266,8 +267,8 @@ class Tour:
         view = self.north.node.ledger.view()
         self.screen.ledger(
             f"height {tip.height}, {tip.log_size} log entries, "
-            f"app hash {tip.app_hash.hex()[:16]}…, {len(members.roster(view))} members, copies of each batch: "
-            f"{records.copies_needed(view)} or more"
+            f"app hash {tip.app_hash.hex()[:16]}…, {len(members.roster(view))} "
+            f"members, copies of each batch: {records.copies_needed(view)} or more"
         )
 
     def _trust(self) -> Trust:
@@ -276,7 +277,8 @@ class Tour:
             member: members.keys(view, member, LOG_USE, view.time_ms)[0]
             for member in members.roster(view)
         }
-        return Trust.of(self.north.node.ledger.network, keys)
+        network = self.north.node.ledger.network
+        return Trust.of(network, default_policy(network, keys))
 
     def _patient(self) -> Patient:
         """The first sample patient, whom the tour follows."""

@@ -1,1 +1,1 @@
-"""A member's vault: sealed containers, sheets and packages, kept for all and opened by nobody here."""
+"""A member's vault: sealed containers, sheets and packages, opened by nobody here."""

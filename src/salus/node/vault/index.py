@@ -19,12 +19,13 @@ from salus.sealed.days import Node
 _TABLES = """
 create table if not exists batch (
     id blob primary key, root blob not null, author blob not null, bytes integer not null,
-    seen_ms integer not null, height integer, held integer not null) without rowid;
+    seen_ms integer not null, height integer, held integer not null, seat integer) without rowid;
 create index if not exists batch_height on batch (height, id);
 create index if not exists batch_waiting on batch (author) where height is null;
 create table if not exists grp (
     tag blob, batch blob, number integer, level integer not null, slot integer not null,
     primary key (tag, batch, number)) without rowid;
+create index if not exists grp_batch on grp (batch);
 create table if not exists progress (one integer primary key check (one = 1), height integer);
 """
 
@@ -38,6 +39,9 @@ class Row(NamedTuple):
     held: bool
     height: int | None
     """Of the block that committed it, or None."""
+
+    seat: int | None
+    """Own seat among the batch's, 0 if there is none, None while its container was not seen."""
 
 
 class Place(NamedTuple):
@@ -61,18 +65,19 @@ class Index:
             self._db = _open(path)
 
     def claim(self, container: Container, container_bytes: int, now_ms: int) -> bytes:
-        """Let this id stand for this container unless it stands for one; gives its root."""
+        """Let this id stand for this container unless it stands for one; gives the root it has."""
         head = container.head
         with self._lock, self._db:
             self._db.execute(
-                "insert or ignore into batch values (?, ?, ?, ?, ?, null, 0)",
+                "insert into batch values (?, ?, ?, ?, ?, null, 0, null)"
+                " on conflict (id) do update set seen_ms = excluded.seen_ms",
                 (head.batch, container.root, head.author, container_bytes, now_ms),
             )
             row = self._db.execute("select root from batch where id = ?", (head.batch,)).fetchone()
         return bytes(row[0])
 
-    def hold(self, container: Container) -> None:
-        """Note that the container is stored, with its groups."""
+    def hold(self, container: Container, seat: int) -> None:
+        """Note that the container is stored, with its groups; `seat`: as `seat`."""
         batch = container.head.batch
         rows = [
             (group.tag, batch, number, group.level, group.index)
@@ -80,8 +85,14 @@ class Index:
             if group is not None
         ]
         with self._lock, self._db:
-            self._db.executemany("insert or ignore into grp values (?, ?, ?, ?, ?)", rows)
-            self._db.execute("update batch set held = 1 where id = ?", (batch,))
+            self._db.execute("delete from grp where batch = ?", (batch,))
+            self._db.executemany("insert into grp values (?, ?, ?, ?, ?)", rows)
+            self._db.execute("update batch set held = 1, seat = ? where id = ?", (seat, batch))
+
+    def seat(self, batch: bytes, x: int) -> None:
+        """Note which seat's shares a batch holds for this member; 0: none."""
+        with self._lock, self._db:
+            self._db.execute("update batch set seat = ? where id = ?", (x, batch))
 
     def miss(self, batch: bytes) -> None:
         """Note that the container is lost or damaged."""
@@ -102,9 +113,9 @@ class Index:
         """
         with self._lock, self._db:
             self._db.executemany(
-                "insert into batch values (?, ?, ?, 0, 0, ?, 0) on conflict (id) do update set"
-                " held = (held and root = excluded.root), root = excluded.root,"
-                " author = excluded.author, height = excluded.height",
+                "insert into batch values (?, ?, ?, 0, 0, ?, 0, null)"
+                " on conflict (id) do update set held = (held and root = excluded.root),"
+                " root = excluded.root, author = excluded.author, height = excluded.height",
                 [(batch, root, author, height) for batch, root, author in batches],
             )
             self._db.execute("insert or replace into progress values (1, ?)", (height,))
@@ -167,10 +178,13 @@ class Index:
         self._db.close()
 
     def _rows(self, where: str, *values: bytes) -> list[Row]:
-        found = self._all(f"select id, root, author, held, height from batch {where}", *values)  # noqa: S608 (a clause of this file)
+        found = self._all(
+            f"select id, root, author, held, height, seat from batch {where}",  # noqa: S608 (a clause of this file)
+            *values,
+        )
         return [
-            Row(batch, root, author, bool(held), height)
-            for batch, root, author, held, height in found
+            Row(batch, root, author, bool(held), height, seat)
+            for batch, root, author, held, height, seat in found
         ]
 
     def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:

@@ -132,7 +132,7 @@ class GroupsFound(Struct, frozen=True):
 
 
 class HoldsAsked(Struct, frozen=True):
-    """Prove that you hold a container: what is SHA-256(salt ‖ item)?"""
+    """Prove that you hold a container, by SHA-256(salt ‖ item)."""
 
     batch: Id16
     item: U16

@@ -19,6 +19,7 @@ from salus.base.errors import Category, Problem
 from salus.base.limits import PACKAGE_BYTES_MAX, PACKAGES_PER_GRANT_MAX, VAULT_ANSWER_BYTES_MAX
 from salus.machine.context import View
 from salus.modules.consent import queries as consent
+from salus.modules.consent.state import TagRecord
 from salus.node.vault.messages import FoundPackage, PackagesFound
 from salus.sealed.days import Node
 from salus.sealed.sheet import Sheet, SheetExtract, extract, sheet_root
@@ -160,7 +161,7 @@ def _is_current(view: View, sheet: Sheet) -> bool:
     return found == (record.generation, record.first_day, record.sheet_root)
 
 
-def _record(view: View, tag: bytes) -> consent.TagRecord:
+def _record(view: View, tag: bytes) -> TagRecord:
     record = consent.tag(view, tag)
     if record is None:
         raise Problem(Category.NOT_FOUND, "TagUnknown", "no such tag on this member's ledger")

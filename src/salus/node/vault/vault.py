@@ -15,21 +15,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salus.base.errors import Category, Problem
-from salus.base.limits import (
-    WAITING_CONTAINER_BYTES_MAX,
-    WAITING_CONTAINER_MS_MAX,
-)
+from salus.base.limits import WAITING_CONTAINER_BYTES_MAX, WAITING_CONTAINER_MS_MAX
 from salus.base.sealing import padme_bytes
 from salus.machine.context import View
-from salus.modules.consent import queries as consent
 from salus.modules.records import queries as records
 from salus.node.ledger import Ledger
 from salus.node.peers import Identity, Peer
 from salus.node.ports import Clock
-from salus.node.vault import checks, commits, groups
+from salus.node.vault import checks, groups
+from salus.node.vault.holdings import Finding, Holdings
 from salus.node.vault.index import Index
-from salus.node.vault.inspect import Finding, inspect
-from salus.node.vault.messages import GroupsAsked, GroupsFound, HoldsAsked
+from salus.node.vault.messages import (
+    GroupsAsked,
+    GroupsFound,
+    HoldsAsked,
+    PackagePut,
+    PackagesFound,
+    SheetAsked,
+    SheetFound,
+)
 from salus.node.vault.objects import FolderObjects, ObjectStore
 from salus.node.vault.papers import Papers
 from salus.node.vault.repair import RepairReport, probe, repair
@@ -37,10 +41,15 @@ from salus.node.witness.shares import ShareStore
 from salus.sealed import container as containers
 from salus.sealed.acts import Signed
 from salus.sealed.container import Container
+from salus.sealed.days import Node
 from salus.sealed.receipts import SHARE_ACCEPTED, STORED, StorageReceipt, sign_receipt
+from salus.sealed.sheet import Sheet
 
 PUTS_MAX = 4
 """Containers checked at once: each may take 32 MiB three times over."""
+
+PUT_WAIT_S = 10.0
+"""How long a further one waits for its turn."""
 
 RENEW_MS = 30_000
 """A tip older than this is renewed before a receipt names it (corrections 9)."""
@@ -48,9 +57,6 @@ RENEW_MS = 30_000
 
 class Vault:
     """One member's; any thread calls."""
-
-    papers: Papers
-    """Sheets and packages."""
 
     def __init__(
         self,
@@ -64,60 +70,67 @@ class Vault:
         fresh_tip: Callable[[], None] | None = None,
     ) -> None:
         """
-        Open or make the vault in `folder`; index what an interrupted end left unindexed.
+        Open or make the vault in `folder`.
 
-        `objects`: default files below `folder`; `fresh_tip`: lets an idle engine make a block.
+        `objects`: default files below `folder`; `fresh_tip`: lets an idle engine make a block and
+        returns once the ledger has it.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.ledger = ledger
-        self.identity = identity
-        self.shares = shares
-        self.objects = objects or FolderObjects(folder / "batches")
-        self.index = Index(folder / "index.sqlite")
-        self.papers = Papers(folder / "papers.sqlite")
+        self._ledger = ledger
+        self._identity = identity
         self._clock = clock
         self._fresh_tip = fresh_tip
-        self._places = threading.BoundedSemaphore(PUTS_MAX)
-        self._index_all()
+        self._turns = threading.BoundedSemaphore(PUTS_MAX)
+        self._index = Index(folder / "index.sqlite")
+        self._papers = Papers(folder / "papers.sqlite")
+        self._holdings = Holdings(
+            ledger,
+            identity,
+            objects or FolderObjects(folder / "batches"),
+            self._index,
+            shares,
+            clock,
+        )
 
-    def put(self, sender: bytes, data: bytes) -> Signed:
+    def put(self, sender: bytes, container: bytes) -> Signed:
         """
         Keep a container and give a receipt; the same one again gives a new receipt.
 
-        `sender`: the member that hands it in. Raises Problem V1 to V14, see `checks.check`; V13
-        ShareDiffers; V14 VaultBusy, VaultFull, VaultUnavailable, ShareStoreFull.
+        `sender`: the member that hands it in. Raises Problem of code V1 to V12 (`checks.check`);
+        V13 ShareDiffers, SealNotYours; V14 VaultBusy, VaultFull, VaultUnavailable, ShareStoreFull.
         """
-        with self._place():
+        with self._turn():
             view = self._fresh_view()
-            container = checks.check(view, sender, data, self._known_root(view))
-            x = seat_of(view, container.head.seats, self.identity.member)
-            shares = None if x is None else self.shares.open_shares(container, x)
-            self._make_room(container, len(data))
-            self.keep(container, data)
-            if x is not None and shares is not None:
-                self.shares.keep(container, x, shares)
-            return self._receipt(view, container, len(data), seated=x is not None)
+            parsed = checks.check(view, sender, container, self._known_root(view))
+            x = self._holdings.seat_in(view, parsed)
+            shares = {} if x is None else self._holdings.shares.open_shares(parsed, x)
+            self._check_room(parsed, len(container))
+            self._holdings.keep(view, parsed, container)
+            roles = STORED
+            if x is not None:
+                self._holdings.keep_shares(parsed, x, shares)
+                roles |= SHARE_ACCEPTED
+            return self._receipt(view, parsed, len(container), roles)
 
     def get(self, batch: bytes) -> bytes:
         """A committed container, whole; raises Problem BatchUnknown."""
-        data = None
-        if records.batch(self.ledger.view(), batch) is not None:
-            data = self.objects.get(batch.hex())
+        committed = records.batch(self._ledger.view(), batch) is not None
+        data = self._holdings.objects.get(batch.hex()) if committed else None
         if data is None:
             raise _unknown()
         return data
 
     def groups(self, sender: bytes, asked: GroupsAsked) -> GroupsFound:
         """Groups that the asker may see; raises as `groups.read_ask` and `groups.sight`."""
-        ask = groups.read_ask(asked, self.identity.member, self._clock.now_ms())
-        view = self.ledger.view()
+        ask = groups.read_ask(asked, self._identity.member, self._clock.now_ms())
+        view = self._ledger.view()
         seen = groups.sight(view, sender, asked, ask)
-        self.follow()
-        return groups.found(self.index, seen, ask.after, self._sound)
+        self._holdings.follow()
+        return groups.found(self._index, seen, ask.after, self._holdings.served)
 
     def holds(self, asked: HoldsAsked) -> bytes:
-        """SHA-256(salt ‖ item) of a container held here; raises Problem BatchUnknown."""
-        data = self.objects.get(asked.batch.hex())
+        """SHA-256(salt ‖ item) of a container here; raises Problem BatchUnknown, ItemUnknown."""
+        data = self._holdings.objects.get(asked.batch.hex())
         if data is None:
             raise _unknown()
         items = containers.parse(data).items
@@ -125,58 +138,62 @@ class Vault:
             raise Problem(Category.NOT_FOUND, "ItemUnknown", "the container has no such item")
         return hashlib.sha256(asked.salt + items[asked.item]).digest()
 
+    def put_sheet(self, sheet: Sheet) -> None:
+        """Keep a tag's present sheet; raises Problem TagUnknown, SheetNotCurrent."""
+        self._papers.put_sheet(self._ledger.view(), sheet)
+
+    def sheet(self, asked: SheetAsked) -> SheetFound:
+        """A sheet or one key of it; raises Problem TagUnknown, SheetUnknown, SlotNotOnSheet."""
+        view = self._ledger.view()
+        if asked.slot is None:
+            return SheetFound(sheet=self._papers.sheet(view, asked.tag))
+        slot = Node(asked.slot.level, asked.slot.index)
+        return SheetFound(extract=self._papers.extract(view, asked.tag, slot))
+
+    def put_package(self, sender: bytes, package: PackagePut) -> None:
+        """Keep a grant's package; raises as `Papers.put_package`."""
+        view = self._ledger.view()
+        self._papers.put_package(view, sender, package.grant, package.sealed)
+
+    def packages_of(self, grant: bytes) -> PackagesFound:
+        """All packages of one grant, oldest first."""
+        return self._papers.packages_of(grant)
+
+    def packages_after(self, number: int) -> PackagesFound:
+        """Packages that came after this vault's number, at most 8 MiB of them."""
+        return self._papers.packages_after(number)
+
     def repair(self, peers: Sequence[Peer], *, deep: bool = False) -> RepairReport:
         """Fetch what should be here; `deep`: read all that is here first. See `repair.repair`."""
         self.tidy()
-        return repair(self, peers, deep=deep)
+        return repair(self._holdings, peers, deep=deep)
 
     def probe(self, peers: Sequence[Peer], count: int) -> list[tuple[bytes, bytes]]:
-        """Try whether others hold what they gave receipts for; see `repair.probe`."""
-        self.follow()
-        return probe(self, peers, count)
+        """Try whether others hold what they gave receipts for; (member, batch) that failed."""
+        self._holdings.follow()
+        return probe(self._holdings, peers, count)
 
     def verify_all(self) -> Iterator[Finding]:
-        """Read everything anew and tell what is wrong; see `inspect.inspect`."""
-        self.follow()
-        return inspect(self)
+        """Read every container anew, hold it to ledger and author, and tell what is wrong."""
+        self._holdings.follow()
+        return self._holdings.inspect()
 
     def tidy(self) -> None:
         """Drop containers that waited a day for their commitment, and packages of ended grants."""
-        self.follow()
-        view = self.ledger.view()
+        self._holdings.follow()
+        view = self._ledger.view()
         before_ms = self._clock.now_ms() - WAITING_CONTAINER_MS_MAX
-        for batch in self.index.waiting_since(before_ms):
-            if records.batch(view, batch) is None:
-                self.index.forget(batch)
-                self.objects.delete(batch.hex())
-                self.shares.drop(batch)
-        self.papers.tidy(view)
-
-    def follow(self) -> None:
-        """Take in which batches were committed since."""
-        commits.follow(self.ledger, self.index)
-
-    def keep(self, container: Container, data: bytes) -> None:
-        """Store a checked container unless these very bytes are here; raises Problem V5, V14."""
-        batch = container.head.batch
-        if self.index.claim(container, len(data), self._clock.now_ms()) != container.root:
-            raise Problem(
-                Category.CONFLICT,
-                "RootDiffers",
-                "this id names another container already; seal the records again under a new id",
-                code="V5",
-            )
-        if self.objects.get(batch.hex()) != data:
-            self.objects.put(batch.hex(), data)
-        self.index.hold(container)
+        for batch in self._index.waiting_since(before_ms):
+            self._holdings.drop(batch)
+        self._papers.tidy(view)
 
     def close(self) -> None:
         """Close index and papers; the share store is closed by who opened it."""
-        self.index.close()
-        self.papers.close()
+        self._index.close()
+        self._papers.close()
 
     def _receipt(
-        self, view: View, container: Container, container_bytes: int, *, seated: bool
+        self, view: View, container: Container, container_bytes: int, roles: int
     ) -> Signed:
         receipt = StorageReceipt(
             author=container.head.author,
@@ -184,72 +201,40 @@ class Vault:
             bytes=padme_bytes(container_bytes),
             chain=view.network,
             checked=view.time_ms,
-            roles=STORED | (SHARE_ACCEPTED if seated else 0),
+            roles=roles,
             root=container.root,
         )
-        return sign_receipt(self.identity.service, receipt)
+        return sign_receipt(self._identity.service, receipt)
 
     def _known_root(self, view: View) -> checks.KnownRoot:
         def known(batch: bytes) -> bytes | None:
-            committed = records.batch(view, batch)
-            if committed is not None:
-                return committed.root
-            row = self.index.row(batch)
+            row = records.batch(view, batch) or self._index.row(batch)
             return None if row is None else row.root
 
         return known
 
-    def _make_room(self, container: Container, container_bytes: int) -> None:
-        """Check the author's share of what waits here; raises Problem VaultFull (V14)."""
-        if self.index.row(container.head.batch) is not None:
+    def _check_room(self, container: Container, container_bytes: int) -> None:
+        """Check what of this author waits here already; raises Problem VaultFull (V14)."""
+        if self._index.row(container.head.batch) is not None:
             return
-        waiting_bytes = self.index.waiting_bytes(container.head.author)
+        waiting_bytes = self._index.waiting_bytes(container.head.author)
         if waiting_bytes + container_bytes > WAITING_CONTAINER_BYTES_MAX:
             raise Problem(
                 Category.BUSY,
                 "VaultFull",
-                "too much of this author waits for its commitment; commit it first",
+                "too much of this author waits for its commitment; commit or wait a day",
                 code="V14",
             )
 
     def _fresh_view(self) -> View:
-        age_ms = self._clock.now_ms() - self.ledger.tip.time_ms
+        age_ms = self._clock.now_ms() - self._ledger.tip.time_ms
         if self._fresh_tip is not None and age_ms > RENEW_MS:
             self._fresh_tip()
-        return self.ledger.view()
-
-    def _sound(self, batch: bytes) -> Container | None:
-        """A container as the ledger has it, or None; what is damaged is noted for repair."""
-        row = self.index.row(batch)
-        data = self.objects.get(batch.hex())
-        try:
-            container = None if data is None else containers.parse(data)
-        except Problem:
-            container = None
-        if container is None or row is None or container.root != row.root:
-            self.index.miss(batch)
-            return None
-        return container
-
-    def _index_all(self) -> None:
-        """Index whole containers that the index does not know; the rest is for `verify_all`."""
-        for name in self.objects.names():
-            batch = bytes.fromhex(name)
-            row = self.index.row(batch)
-            data = self.objects.get(name) if row is None or not row.held else None
-            if data is None:
-                continue
-            try:
-                container = containers.parse(data)
-            except Problem:
-                continue
-            root = self.index.claim(container, len(data), self._clock.now_ms())
-            if root == container.root and batch == container.head.batch:
-                self.index.hold(container)
+        return self._ledger.view()
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=10):
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=PUT_WAIT_S):
             raise Problem(
                 Category.BUSY,
                 "VaultBusy",
@@ -259,14 +244,7 @@ class Vault:
         try:
             yield
         finally:
-            self._places.release()
-
-
-def seat_of(view: View, version: int, member: bytes) -> int | None:
-    """The seat number a member has in a version of the seats, or None."""
-    seats = consent.seats(view, version)
-    holders = () if seats is None else seats.holders
-    return next((holder.x for holder in holders if holder.member == member), None)
+            self._turns.release()
 
 
 def _unknown() -> Problem:

@@ -107,9 +107,7 @@ class LogIndex:
 
     def sessions(self, day: int, grant: bytes) -> int:
         """How many sessions under a grant were served whose intents are of that UTC day."""
-        row = self._one(
-            "select count(*) from session where day = ? and grant_id = ?", day, grant
-        )
+        row = self._one("select count(*) from session where day = ? and grant_id = ?", day, grant)
         return 0 if row is None else int(row[0])
 
     def served(self, day: int, grant: bytes, session: bytes) -> bool:
@@ -125,7 +123,9 @@ class LogIndex:
         self._db.close()
 
     def _numbers(self, column: str, value: bytes, first: int, limit: int) -> list[int]:
-        query = f"select number from entry where {column} = ? and number >= ? order by number limit ?"  # noqa: E501, S608 (one of two column names of this file)
+        query = (
+            f"select number from entry where {column} = ? and number >= ? order by number limit ?"  # noqa: S608 (one of two column names of this file)
+        )
         with self._lock:
             return [row[0] for row in self._db.execute(query, (value, first, limit))]
 

@@ -75,7 +75,7 @@ class ReleaseLog:
         return self._hashes.consistency(old, new)
 
     def append(self, entries: Sequence[ReleaseEntry]) -> bool:
-        """Log one call's entries, synced when this returns; False, and nothing logged: disk full."""
+        """Log one call's entries, synced when this returns; False and nothing logged: disk full."""
         encoded = [codec.encode(entry) for entry in entries]
         record = log_record.pack(encoded, self._salt)
         with self._lock:

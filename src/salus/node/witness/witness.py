@@ -153,9 +153,7 @@ class Witness:
         """Sync and close the log; the share store is closed by who opened it."""
         self._log.close()
 
-    def _release(
-        self, sender: bytes, request: ReleaseRequest, session: bytes
-    ) -> ReleaseAnswer:
+    def _release(self, sender: bytes, request: ReleaseRequest, session: bytes) -> ReleaseAnswer:
         leaf, shown = _read(request)
         view = self._fresh_view()
         intents = self._check_intent(view, sender, request, leaf)
@@ -222,7 +220,7 @@ class Witness:
         return row
 
     def _check_sessions(self, terms: Terms, intents: Intents, session: bytes) -> None:
-        """Check the day's number of sessions under this grant at this witness; raises Denied W13."""
+        """Check the day's number of sessions under this grant here; raises Denied W13."""
         index = self._log.index
         day = day_of_time(intents.time_ms)
         if (
@@ -253,7 +251,7 @@ class Witness:
         held: Sequence[HeldShare | None],
         windows: Mapping[bytes, Window],
     ) -> list[Share]:
-        """W14 a want: one answer for unknown, foreign, uncommitted, old era and outside the days."""
+        """W14 is one answer: unknown, foreign, uncommitted, of an old era, outside the days."""
         return [
             share_of(RELEASED, found)
             if found is not None
@@ -295,9 +293,7 @@ class Witness:
     def _check_anchor(self) -> None:
         """Hold the log to what the ledger says it was; raises Fault."""
         old = consent.anchor(self._ledger.view(), self._identity.member, RELEASE_LOG)
-        if old is not None and (
-            old.size > self._log.size or old.root != self._log.root(old.size)
-        ):
+        if old is not None and (old.size > self._log.size or old.root != self._log.root(old.size)):
             raise log_record.damaged()
 
     @contextmanager

@@ -1,0 +1,68 @@
+"""Bodies of requests, read whole and bounded, by routes that take bytes as they are."""
+
+import asyncio
+
+from litestar.types import HTTPReceiveMessage, Receive, Scope
+
+from salus.base.errors import Category, Problem
+
+GRACE_S = 10.0
+SLOWEST_BYTES_A_S = 1024
+"""A body that comes slower than 1 KiB/s after ten seconds is dropped (`security.md` §8)."""
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """The body; raises Problem BodyTooLarge (by its stated length first), BodyTooSlow."""
+    stated = _stated_bytes(scope)
+    if stated > limit_bytes:
+        raise too_large(limit_bytes, stated)
+    message = await receive()
+    body: bytes = _part(message)
+    if not message.get("more_body"):
+        if len(body) > limit_bytes:
+            raise too_large(limit_bytes, len(body))
+        return body
+    try:
+        async with asyncio.timeout(GRACE_S + (stated or limit_bytes) / SLOWEST_BYTES_A_S):
+            return await _rest(receive, body, limit_bytes)
+    except TimeoutError:
+        raise Problem(
+            Category.INVALID, "BodyTooSlow", "the body came slower than 1 KiB/s; send it again"
+        ) from None
+
+
+def too_large(limit_bytes: int, found_bytes: int) -> Problem:
+    """413 with the limit and what was found."""
+    return Problem(
+        Category.TOO_LARGE,
+        "BodyTooLarge",
+        f"expected at most {limit_bytes} bytes, found {found_bytes}; send less at once",
+        limit_bytes=limit_bytes,
+        found_bytes=found_bytes,
+    )
+
+
+async def _rest(receive: Receive, first: bytes, limit_bytes: int) -> bytes:
+    parts = [first]
+    size = len(first)
+    while True:
+        message = await receive()
+        parts.append(_part(message))
+        size += len(parts[-1])
+        if size > limit_bytes:
+            raise too_large(limit_bytes, size)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _part(message: HTTPReceiveMessage) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Problem(Category.INVALID, "BodyMissing", "the caller left before the body's end")
+    return message["body"]
+
+
+def _stated_bytes(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

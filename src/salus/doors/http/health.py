@@ -1,0 +1,50 @@
+"""Whether the process lives, and whether its nodes serve: for supervisors and load balancers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from salus.doors.http.answers import answer
+from salus.doors.http.member import MemberDoor
+
+if TYPE_CHECKING:
+    from salus.node.node import Node
+
+
+def unready(node: "Node") -> str | None:
+    """Why a node does not serve: it stopped following the ledger; None if it serves."""
+    replica = node.replica
+    if replica is not None and replica.failure is not None:
+        return "its copy of the ledger stopped; see the node's log, then run `salus audit`"
+    return None
+
+
+def health_routes(members: Sequence[MemberDoor]) -> list[HTTPRouteHandler]:
+    """`/health/live` and `/health/ready`."""
+
+    @get("/health/live", sync_to_thread=False, tags=["health"])
+    def live() -> Response:
+        """
+        Tell that the process answers.
+
+        Says nothing of its nodes.
+        """
+        return answer({"live": True})
+
+    @get("/health/ready", sync_to_thread=False, tags=["health"])
+    def ready() -> Response:
+        """
+        Tell each member's height, and 503 if one of them stopped.
+
+        A load balancer takes the process out while it says so.
+        """
+        states = {
+            one.name: {"height": one.node.ledger.tip.height, "unready": unready(one.node)}
+            for one in members
+        }
+        is_ready = all(state["unready"] is None for state in states.values())
+        return answer({"members": states, "ready": is_ready}, status=200 if is_ready else 503)
+
+    return [live, ready]
