@@ -83,9 +83,10 @@ def _measure(folder: Path, rows: int) -> None:
     _say(rows, "fill", f"{fill_s / rows * 1e6:.1f} µs a row, longest block {worst_s:.2f} s")
     _blocks(store, work, rows)
     _proofs(store, work, rows)
-    store.close()
-    _starts(folder, rows)
     _say(rows, "memory", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB peak")
+    store.close()
+    del store
+    _starts(folder, rows)
 
 
 def _fill(store: StateStore, work: Workload, rows: int) -> tuple[float, float]:
@@ -161,6 +162,7 @@ def _starts(folder: Path, rows: int) -> None:
     store = StateStore.open(folder)
     clean_s = time.perf_counter() - start
     store.close()
+    del store
     (folder / "heap").unlink()
     start = time.perf_counter()
     store = StateStore.open(folder)

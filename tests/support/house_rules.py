@@ -133,7 +133,7 @@ def _docs(module: Module) -> Iterator[str]:
 
 
 def _order_of(docstring: str, numbers: dict[str, int]) -> list[int]:
-    _, _, order = " ".join(docstring.split()).partition("Refuses, in this order:")
+    _, _, order = " ".join(docstring.split()).partition("Refuses")
     return [numbers[word] for word in re.findall(r"[A-Z]\w+", order) if word in numbers]
 
 

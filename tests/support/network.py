@@ -51,6 +51,7 @@ from salus.sealed.sheet import Sheet, sheet_root
 from tests.support.machine import GENESIS_MS, Actor, Person
 
 BLOCK_MS = 1_000
+SEGMENT_BYTES = 1_048_576
 HOUR_MS = 3_600_000
 DAY = 46_349
 """Clinical day 2026-11-25; each sheet of a test begins before it."""
@@ -160,9 +161,7 @@ class Network:
     def wait(self, span_ms: int) -> None:
         """Let time pass: one empty block at its end."""
         tip = self.ledger.tip
-        block = Block(
-            evidence=[], height=tip.height + 1, time_ms=tip.time_ms + span_ms, txs=[]
-        )
+        block = Block(evidence=[], height=tip.height + 1, time_ms=tip.time_ms + span_ms, txs=[])
         self.ledger.commit(self.ledger.execute(block))
         self.clock.time_ms = self.ledger.tip.time_ms
 
@@ -182,14 +181,12 @@ class Network:
         actor = self.members[number]
         folder = self.folder / f"member-{number}"
         identity = Identity(self.ledger.network, actor.id, actor.service)
-        shares = ShareStore(
-            folder / "witness", bytes([number]) * 32, [actor.sealing], self.clock
-        )
+        shares = ShareStore(folder / "witness", bytes([number]) * 32, [actor.sealing], self.clock)
         vault = Vault(folder / "vault", self.ledger, identity, shares, self.clock, **options)
         witness = Witness(folder / "witness", self.ledger, identity, shares, self.clock)
         routes = {**vault_routes(vault), **witness_routes(witness)}
         door = PeerDoor(
-            self.ledger.network, actor.id, self.ledger.view, routes, self.clock
+            self.ledger.network, actor.id, self.ledger.view, routes, self.clock, self._reach
         )
         return TestNode(identity, shares, vault, witness, door)
 
@@ -201,7 +198,15 @@ class Network:
     def peer(self, me: int, other: int, transport: Transport | None = None) -> Peer:
         """Member `other` as member `me` sees it, over signed calls in process."""
         way = transport or self.node(other).door.answer
-        return Peer(self.node(me).identity, self.members[other].id, way, self.clock)
+        return Peer(
+            self.node(me).identity, self.members[other].id, way, self.clock, self._height
+        )
+
+    def _height(self) -> int:
+        return self.ledger.tip.height
+
+    def _reach(self, height: int) -> bool:
+        return height <= self.ledger.tip.height
 
     def patient(self, compartments: Sequence[int] = (3, 4)) -> Patient:
         """A new person: tags registered, first sheets set."""
@@ -215,13 +220,15 @@ class Network:
             self.update_tag(one, sheet_root=sheet_root(sheets[number], network))
         return Patient(wallet, keys, sheets, self.ledger.tip.time_ms + 30 * 24 * HOUR_MS)
 
-    def update_tag(self, keys: CompartmentKeys, **changes: Any) -> None:
-        """Change a tag's record by its control key 0."""
+    def update_tag(
+        self, keys: CompartmentKeys, *, new_control: SigningKey | None = None, **changes: Any
+    ) -> None:
+        """Change a tag's record by its control key 0; `new_control` takes over."""
         view = self.ledger.view()
         record = consent.tag(view, keys.tag)
         assert record is not None
         fields = {
-            "control_key": record.control_key,
+            "control_key": record.control_key if new_control is None else new_control.public,
             "era": record.era,
             "first_day": FIRST_DAY,
             "generation": record.generation,
@@ -232,7 +239,10 @@ class Network:
         }
         act = UpdateTagAct(**{**fields, **changes})
         signed = acts.sign(keys.control(0), self.ledger.network, act)
-        self.must([UpdateTag(act=signed.data, signature=signed.signature)])
+        proof = None
+        if new_control is not None:
+            proof = acts.prove_new_key(new_control, self.ledger.network, signed.data)
+        self.must([UpdateTag(act=signed.data, signature=signed.signature, proof=proof)])
 
     def link(self, patient: Patient, compartment: int, **changes: Any) -> Signed:
         """A tag's leave to write, for any member."""
@@ -329,9 +339,9 @@ class Network:
         self.must([message], self.members[author])
 
     def grant(
-        self, patient: Patient, reader: int, *, on_ledger: bool = True, **changes: Any
+        self, patient: Patient, member: int, *, on_ledger: bool = True, **changes: Any
     ) -> Granted:
-        """A grant of all the patient's tags to a member's issuer, put on the ledger."""
+        """A grant of all the patient's tags to a member's people, put on the ledger."""
         grant = os.urandom(16)
         key = patient.wallet.grant_key(grant)
         now_ms = self.ledger.tip.time_ms
@@ -346,7 +356,7 @@ class Network:
             "mode": "view",
             "practitioners": [],
             "purposes": ["TREAT"],
-            "reader": Reader(member=self.members[reader].id),
+            "reader": Reader(member=self.members[member].id),
             "residual": [],
             "roles": [],
             "salt": os.urandom(16),
@@ -413,5 +423,5 @@ def make_network(folder: Path, members: int = 4) -> Network:
             },
         )
     )
-    ledger = Ledger.open(folder / "ledger", machine(), genesis)
+    ledger = Ledger.open(folder / "ledger", machine(), genesis, segment_bytes=SEGMENT_BYTES)
     return Network(folder, ledger, actors, StillClock(ledger.tip.time_ms))

@@ -1,9 +1,9 @@
 """
 Every "no" as people and programs meet it: an RFC 9457 problem document, and an exit code.
 
-A lawful "no" (Refusal, Problem) is told whole: its words and facts are ids and numbers by rule. What
-nobody foresaw is told by a request id alone; the log then holds the kind of error and its place in
-our code, never a message: a library's words may quote what came in.
+A lawful "no" (Refusal, Problem) is told whole: its words and facts are ids and numbers by rule.
+What nobody foresaw is told by a request id alone; the log then holds the kind of error and its
+place in our code, never a message: a library's words may quote what came in.
 """
 
 import os

@@ -11,6 +11,7 @@ from salus.gateway.batches import Batches
 from salus.gateway.charts import Chart, Charts
 from salus.gateway.desk import Desk
 from salus.gateway.grants import Given, GrantAsked, Grants
+from salus.gateway.housekeeping import Housekeeping
 from salus.gateway.intake import ImportReport, Intake, Progress
 from salus.gateway.keyring import Keyring, Patient
 from salus.gateway.office import Office
@@ -42,6 +43,7 @@ class Gateway:
         self._packages = Packages(self.office, self.desk)
         self._charts = Charts(self.office, self._packages)
         self._who_saw = WhoSaw(self.office, self._keyring)
+        self.housekeeping = Housekeeping(node, self.office)
 
     def import_fhir(
         self, documents: Iterable[tuple[str, bytes]], progress: Progress | None = None
@@ -94,6 +96,7 @@ class Gateway:
         return report
 
     def close(self) -> None:
-        """Close the desk."""
+        """Stop housekeeping, close the desk."""
+        self.housekeeping.close()
         self.office.close()
         self.desk.close()

@@ -35,6 +35,9 @@ from salus.node.witness.door import routes as witness_routes
 from salus.node.witness.shares import ShareStore
 from salus.node.witness.witness import Witness
 
+REACH_S = 3.0
+"""How long a call waits for this copy to reach the caller's height."""
+
 
 @dataclass(frozen=True)
 class NodeSettings:
@@ -71,19 +74,21 @@ class Node:
         self.keys = keys
         self.clock = clock or RealClock()
         network = network_id(settings.genesis)
-        self.identity = Identity(network, keys.member, keys.service)
-        self.peers = {
-            member: Peer(self.identity, member, transport, self.clock)
-            for member, transport in {**transports, keys.member: self.answer}.items()
-        }
         self.ledger = Ledger.open(
             settings.folder, machine(), settings.genesis, segment_bytes=settings.segment_bytes
         )
+        self.identity = Identity(network, keys.member, keys.service)
+        self.peers = {
+            member: Peer(self.identity, member, transport, self.clock, self._height)
+            for member, transport in {**transports, keys.member: self.answer}.items()
+        }
         self.pool = VerifyPool(network, workers=settings.verify_workers)
         self._start_log_signing()
         self._start_ordering()
         self._start_vault_and_witness()
-        self.door = PeerDoor(network, keys.member, self.ledger.view, self._routes(), self.clock)
+        self.door = PeerDoor(
+            network, keys.member, self.ledger.view, self._routes(), self.clock, self._reach
+        )
 
     def answer(self, call: bytes) -> bytes:
         """The door other members call: a signed call in, an answer out."""
@@ -175,6 +180,12 @@ class Node:
             self.clock,
             fresh_tip=self._renew,
         )
+
+    def _height(self) -> int:
+        return self.ledger.tip.height
+
+    def _reach(self, height: int) -> bool:
+        return self.ledger.wait_above(height - 1, REACH_S).height >= height
 
     def _renew(self) -> None:
         self.ordering.fresh_tip()

@@ -5,7 +5,8 @@ A call names its sender, its receiver, its time and a nonce, and is signed by th
 key. The same bytes travel in process, in the one-process demo, and as the body of an HTTP request.
 
 Checked in this order: form 400; another receiver 401; sender unknown, not active or without service
-key 401; time off by over 60 s 401; signature 401; nonce seen 409; route unknown 404.
+key 401; time off by over 60 s 401; signature 401; nonce seen 409; route unknown 404;
+own copy behind the sender's 503.
 """
 
 import os
@@ -23,7 +24,7 @@ from salus.base.errors import Category, Problem, Refusal
 from salus.base.hashing import domain
 from salus.base.limits import PEER_CALL_BYTES_MAX
 from salus.base.signing import SigningKey
-from salus.base.types import Id16, MemberId, Signature, TimeMs
+from salus.base.types import Height, Id16, MemberId, Signature, TimeMs
 from salus.machine.context import View
 from salus.modules.members import queries as members
 from salus.node.ports import Clock
@@ -53,6 +54,9 @@ class Call(Struct, frozen=True):
 
     body: bytes
     created_ms: TimeMs
+    height: Height
+    """The sender's tip: the answer comes from a state at least as new, or is Behind."""
+
     nonce: Id16
     route: Route
     sender: MemberId
@@ -71,6 +75,9 @@ class Answer(Struct, frozen=True):
 
     ok: bytes | None = None
     category: str | None = None
+    code: str | None = None
+    """The design's V or W number, or a receipt's, where the no has one."""
+
     name: str | None = None
     text: str | None = None
 
@@ -88,10 +95,16 @@ class Peer:
     """Another member, as seen from here."""
 
     def __init__(
-        self, identity: Identity, member: bytes, transport: Transport, clock: Clock
+        self,
+        identity: Identity,
+        member: bytes,
+        transport: Transport,
+        clock: Clock,
+        height: Callable[[], int],
     ) -> None:
-        """`member`: whom the transport leads to."""
+        """`member`: whom the transport leads to; `height`: the own tip's."""
         self.member = member
+        self._height = height
         self._identity = identity
         self._transport = transport
         self._clock = clock
@@ -102,6 +115,7 @@ class Peer:
             Call(
                 body=body,
                 created_ms=self._clock.now_ms(),
+                height=self._height(),
                 nonce=os.urandom(16),
                 route=route,
                 sender=self._identity.member,
@@ -123,8 +137,15 @@ class PeerDoor:
         view: Callable[[], View],
         handlers: Mapping[str, Handler],
         clock: Clock,
+        reach: Callable[[int], bool],
     ) -> None:
-        """`view`: the node's newest state, for senders' keys; `handlers`: by route."""
+        """
+        Answer with a node's handlers.
+
+        `view`: the node's newest state, for senders' keys; `handlers`: by route; `reach(height)`:
+        waits for the own copy, False if it stays behind.
+        """
+        self._reach = reach
         self._network = network
         self._member = member
         self._view = view
@@ -140,11 +161,17 @@ class PeerDoor:
             handler = self._handlers.get(call.route)
             if handler is None:
                 raise Problem(Category.NOT_FOUND, "RouteUnknown", "no such route at this door")
+            if not self._reach(call.height):
+                raise Problem(
+                    Category.UNAVAILABLE,
+                    "Behind",
+                    f"this member has not seen block {call.height} yet; ask again shortly",
+                )
             return codec.encode(Answer(ok=handler(call.sender, call.body)))
         except Problem as problem:
-            return _no(problem.category, problem.name, problem.text)
+            return _no(problem.category, problem.name, problem.text, problem.facts.get("code"))
         except Refusal as refusal:
-            return _no(refusal.category, type(refusal).__name__, str(refusal))
+            return _no(refusal.category, type(refusal).__name__, str(refusal), refusal.code)
 
     def _authenticate(self, data: bytes) -> Call:
         if len(data) > PEER_CALL_BYTES_MAX:
@@ -208,11 +235,13 @@ def _read_answer(data: bytes) -> bytes:
         Category.__members__.get(answer.category or "", Category.UNAVAILABLE),
         answer.name or "AnswerMalformed",
         answer.text or "the peer said no without a reason",
+        **({} if answer.code is None else {"code": answer.code}),
     )
 
 
-def _no(category: Category, name: str, text: str) -> bytes:
-    return codec.encode(Answer(category=category.name, name=name, text=text))
+def _no(category: Category, name: str, text: str, code: object) -> bytes:
+    number = None if code is None else str(code)
+    return codec.encode(Answer(category=category.name, code=number, name=name, text=text))
 
 
 def _unauthenticated(text: str) -> Problem:

@@ -87,6 +87,8 @@ class VerifyPool:
             if process.stdin is not None:
                 process.stdin.close()
             process.wait(10)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

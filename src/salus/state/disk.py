@@ -105,10 +105,7 @@ class Disk:
             if next(iter(self._families["buckets"].keys()), None) is not None:
                 raise StoreDamaged("it has buckets but no base")
             return Base(-1, levels, 0, EMPTY, b"")
-        version, stored_levels, height, row_count, root = _BASE.unpack_from(record)
-        if version != _VERSION:
-            raise StoreDamaged(f"expected version {_VERSION} of its format, found {version}")
-        return Base(height, stored_levels, row_count, root, record[_BASE.size :])
+        return read_base(record)
 
     def value(self, path: bytes, state_key: bytes) -> bytes | None:
         """The row's value at the base, or None."""
@@ -260,6 +257,16 @@ class Disk:
     def _write(self, batch: WriteBatch) -> None:
         with _writing():
             self._db.write(batch)
+
+
+def read_base(record: bytes) -> Base:
+    """Decode what stands under `base`; raises StoreDamaged."""
+    if len(record) < _BASE.size:
+        raise StoreDamaged("its base is cut short")
+    version, levels, height, row_count, root = _BASE.unpack_from(record)
+    if version != _VERSION:
+        raise StoreDamaged(f"expected version {_VERSION} of its format, found {version}")
+    return Base(height, levels, row_count, root, record[_BASE.size :])
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@ The top T levels of the state tree in memory, as a heap: node n has the children
 
 Slot p holds what is hashed for node p: `11 ‖ hash of 2p ‖ hash of 2p + 1`, 65 B, so that a hash is
 one slice away and no byte is moved. The buckets' roots are the children in the last 2^(T-1) slots.
+Node 1 is the root, so slot 0 holds nothing that is hashed.
 Beside it stands one byte a node: its kind. Memory: 67 · 2^T B, 281 MB at most.
 
 A change is worked out beside the heap (`climb`) and put in later (`apply`), so that several
@@ -104,16 +105,12 @@ class Heap:
             kinds[number] = kind
         for node in range((1 << self.levels) - 1, 0, -1):
             left, right = kinds[2 * node], kinds[2 * node + 1]
-            if not left and not right:
-                continue
-            slot = slots[node * SLOT_BYTES : (node + 1) * SLOT_BYTES]
-            kind, digest = _join(left, right, slot)
-            kinds[node] = kind
-            if node == 1:
-                self.root = digest
-            else:
+            if left or right:
+                at = node * SLOT_BYTES
+                kinds[node], digest = _join(left, right, slots[at : at + SLOT_BYTES])
                 at = _hash_at(node)
                 slots[at : at + 32] = digest
+        self.root = self.slot(0)[RIGHT]
 
     def slot(self, number: int) -> bytes:
         """The 65 B that are hashed for a node above the buckets."""
@@ -179,7 +176,7 @@ def _hash_at(node: int) -> int:
 
 def _huge_pages(count: int) -> mmap.mmap:
     """That many zero bytes, in huge pages where the kernel gives them (half the time a node)."""
-    memory = mmap.mmap(-1, count)
+    memory = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(AttributeError, OSError):  # a system or kernel without them
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory

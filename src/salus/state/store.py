@@ -38,6 +38,10 @@ LAYER_ROWS_MAX = 100_000
 """Changed rows in all layers together; bounds their memory to about 100 MB."""
 
 
+LEVELS_LARGE = 20
+"""T grows by two up to here (70 MB of heap, half the pauses), by one above, to spare memory."""
+
+
 class HeightTooOld(Problem):
     """The state at that height is no longer kept."""
 
@@ -301,11 +305,10 @@ class StateStore:
                 self._extras.drop(layer, layer.extras)
 
     def _grow(self) -> None:
-        """Two levels more once buckets hold over 2.5 rows on average: a pause of O(rows)."""
+        """More levels once buckets hold over 2.5 rows on average: a pause of O(rows)."""
         levels = self._heap.levels
-        crowded = tree.levels_for(self.row_count) > levels
-        if crowded and not self._fixed_levels and levels < tree.LEVELS_MAX:
-            self._regroup(min(levels + 2, tree.LEVELS_MAX))
+        if tree.levels_for(self.row_count) > levels and not self._fixed_levels:
+            self._regroup(levels + (2 if levels < LEVELS_LARGE else 1))
 
     def _regroup(self, levels: int) -> None:
         """Change T; heights below the tip can no longer be proved."""

@@ -8,9 +8,10 @@ from salus.machine.module import Action
 from salus.machine.tables import META
 from salus.modules.governance import queries, refusals
 from salus.modules.governance.actions import ACTIONS, SetParameter, StartNetwork, Upgrade
-from salus.modules.governance.agenda import next_due
+from salus.modules.governance.agenda import apply_due, next_due
 from salus.modules.governance.events import ActionsFailed, Applied
 from salus.modules.governance.messages import Propose, Vote
+from salus.modules.governance.state import AGENDA, AgendaRow, Due
 from salus.modules.members import queries as members
 from salus.modules.members.actions import SetPower
 from tests.support.machine import Ledger, told
@@ -170,3 +171,17 @@ def test_genesis_takes_only_declared_parameters_in_range(given: dict[str, int]) 
     """A slip in the file is told before the first block."""
     with pytest.raises(Problem, match="section of governance"):
         Ledger(members=1, parameters=given)
+
+
+def test_what_cannot_be_is_a_fault() -> None:
+    """A state without `machine.meta`, or an agenda without its proposal: stop, do not guess."""
+    ledger = Ledger(members=1)
+    ctx = ledger.context()
+    ctx.delete(META)
+    with pytest.raises(Fault, match="every genesis writes"):
+        ACTIONS[Upgrade].validate(ctx, Upgrade(version=2))
+
+    ctx = ledger.context()
+    ctx.write(AGENDA, AgendaRow(entries=[Due(height=1, proposal=ONE)]))
+    with pytest.raises(Fault, match="without a row"):
+        apply_due(ctx)

@@ -3,8 +3,8 @@
 import pytest
 
 from salus.base.errors import Refusal
-from salus.base.sealing import SealingKey
-from salus.base.signing import SigningKey
+from salus.base.sealing import SealingKey, seal
+from salus.base.signing import KeyRefused, SigningKey
 from salus.machine.refusals import KeyInactive
 from salus.machine.tables import KEY
 from salus.modules.audit.messages import DefineTerm
@@ -134,6 +134,16 @@ def test_a_member_has_at_most_32_transaction_keys(ledger: Ledger) -> None:
         add_key(ledger.context(actor), last)
 
     assert 0 == ledger.send(actor, RetireKey(use=TRANSACTION, key=keys[0].public), last).code
+
+
+@pytest.mark.parametrize("top_bit", [0, 0x80])
+def test_refused_sealing_keys_are_those_one_cannot_seal_to(top_bit: int) -> None:
+    """X25519 itself gives nothing for each listed point, with the top bit it ignores or without."""
+    for point in rules.X25519_LOW_ORDER:
+        key = b"\x01" + point[:31] + bytes([point[31] | top_bit])
+        assert not rules.is_sealing_key(key)
+        with pytest.raises(KeyRefused):
+            seal(key, b"secret", "package", bytes(32))
 
 
 RETIRED = {

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from salus.base.errors import Refusal
+from salus.base.errors import Fault, Refusal
 from salus.base.signing import SigningKey, member_id
 from salus.machine.block import Evidence
 from salus.machine.module import Action
 from salus.machine.refusals import KeyInactive
 from salus.machine.tables import KEY
 from salus.modules.audit.messages import DefineTerm
-from salus.modules.members import queries, refusals
+from salus.modules.members import changes, queries, refusals
 from salus.modules.members.actions import (
     ACTIONS,
     Admit,
@@ -298,3 +298,11 @@ def test_evidence_is_told_of_members_only(ledger: Ledger) -> None:
 
     event = Misbehaved(member=mine.member, height=1, kind="duplicate_vote")
     assert [event] == told(outcome.events, Misbehaved)
+
+
+def test_what_cannot_be_is_a_fault(ledger: Ledger) -> None:
+    """A change for a member or key that was not checked to exist is a bug, not a refusal."""
+    with pytest.raises(Fault, match="has no row"):
+        changes.set_power(ledger.context(), STRANGER, 1)
+    with pytest.raises(Fault, match="has no row"):
+        changes.retire_key(ledger.context(), STRANGER, 1, 0)

@@ -119,3 +119,21 @@ def test_signature_answers_are_taken_as_given(ledger: Ledger) -> None:
     outcome = ledger.machine.execute(ledger.network, ledger.rows.get, block, signatures=[False])
 
     assert 8 == outcome.receipts[0].code
+
+
+def test_parsed_transactions_are_not_read_again(ledger: Ledger) -> None:
+    """Who has read a block's envelopes once hands them in: same receipts, same entries."""
+    data = ledger.sign(ledger.members[0], VIEW)
+    block = Block(evidence=[], height=1, time_ms=ledger.time_ms, txs=[data])
+    read = ledger.machine.form.read(data)
+
+    known = ledger.machine.execute(ledger.network, ledger.rows.get, block, parsed=[read])
+
+    plain = ledger.machine.execute(ledger.network, ledger.rows.get, block, signatures=[True])
+    assert (plain.receipts, plain.entries, plain.changes) == (
+        known.receipts,
+        known.entries,
+        known.changes,
+    )
+    event = ledger.machine.read_event(plain.receipts[0].events[0])
+    assert TermDefined(kind=1, number=1) == event

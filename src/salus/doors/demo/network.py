@@ -20,7 +20,10 @@ from salus.machine.genesis import FORMAT, Genesis, write_genesis
 from salus.node.keys import MemberKeys, make_demo_keys
 from salus.node.node import Node, NodeSettings
 from salus.node.peers import Transport, peer_down
-from salus.node.ports import RealClock
+from salus.node.ports import Clock, RealClock
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+"""A demo's journal files: eight times smaller than a real node's."""
 
 ISSUER = 7
 """Role number of an issuer."""
@@ -63,9 +66,13 @@ class Member:
 class DemoNetwork:
     """Started by `start`; members can be stopped, lose their folder, and come back."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: holds everything; made if new."""
+    def __init__(
+        self, folder: Path, *, clock: Clock | None = None, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        """`folder`: holds everything; made if new. `clock`, `segment_bytes`: for tests."""
         self.folder = folder
+        self.clock = clock or RealClock()
+        self._segment_bytes = segment_bytes
         self.keys = {cast.name: make_demo_keys(folder / "keys" / cast.name) for cast in CAST}
         self.genesis = self._genesis()
         self._running: dict[str, Member] = {}
@@ -92,9 +99,10 @@ class DemoNetwork:
             folder=self.home(name) / "node",
             genesis=self.genesis,
             orderer=self.keys[CAST[0].name].member,
+            segment_bytes=self._segment_bytes,
             verify_workers=1 if name == CAST[0].name else 0,
         )
-        node = Node(settings, keys, self._transports(name))
+        node = Node(settings, keys, self._transports(name), self.clock)
         gateway = Gateway(self.home(name) / "gateway", node)
         for person in self._issuers(name):
             gateway.staff.keep_issuer(person)
@@ -160,7 +168,7 @@ class DemoNetwork:
         return Genesis(
             format=FORMAT,
             name="salus demo",
-            time_ms=RealClock().now_ms(),
+            time_ms=self.clock.now_ms(),
             mode="embedded",
             version=1,
             members=[self._first_member(cast) for cast in CAST],

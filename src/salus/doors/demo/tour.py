@@ -202,7 +202,8 @@ class Tour:
         try:
             self.south.gateway.open_chart(self.grant, TREATMENT)
         except Problem as problem:
-            self.screen.refused(f"South tries again: {problem.text}")
+            number = problem.facts.get("code", "")
+            self.screen.refused(f"South tries again: {number} {problem.name}: {problem.text}")
             _hold(problem.name == "GrantRevoked", f"expected GrantRevoked, found {problem.name}")
         else:
             raise TourBroken("a chart opened after the grant was revoked")
@@ -257,7 +258,12 @@ class Tour:
         lab = self.network.start_member("lab")
         self._wait(lambda: lab.node.ledger.tip.height >= self.north.node.ledger.tip.height)
         repaired = lab.node.repair_vault()
-        self.screen.did(f"the laboratory is back: {repaired}")
+        _hold(not repaired.missing, f"{len(repaired.missing)} containers are lost")
+        self.screen.did(
+            f"the laboratory is back: {repaired.checked} batches checked, "
+            f"{len(repaired.fetched)} containers and {len(repaired.shares)} sets of shares fetched "
+            "from the others, none missing"
+        )
         self._same_app_hash()
 
     def finish(self) -> None:

@@ -27,25 +27,34 @@ SAFE_HEADERS = {
 PRIVATE = {"cache-control": "no-store"}
 """On personal data."""
 
-JSON = MediaType.JSON
+Reply = Response[bytes]
+"""What every route gives: bytes, encoded here."""
 
 _WORDS = {
-    400: ("RequestMalformed", Category.MALFORMED, "see the route's parameters in /openapi.json"),
+    400: (
+        "RequestMalformed",
+        Category.MALFORMED,
+        "see the route's parameters in /schema/openapi.json",
+    ),
     401: ("OperatorTokenMissing", Category.UNAUTHENTICATED, "send the operator's bearer token"),
     404: ("RouteUnknown", Category.NOT_FOUND, "no such route; the index at / lists them"),
-    405: ("MethodNotAllowed", Category.INVALID, "the route has other methods; see /openapi.json"),
+    405: (
+        "MethodNotAllowed",
+        Category.INVALID,
+        "the route has other methods; see /schema/openapi.json",
+    ),
     413: ("BodyTooLarge", Category.TOO_LARGE, "the body is over the route's limit; send less"),
     415: ("MediaTypeUnknown", Category.INVALID, "the route takes another media type"),
 }
 
 
-def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     """JSON of a value of JSON types (`plain` makes one)."""
     data = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    return Response(data, status_code=status, media_type=JSON, headers=headers)
+    return Response(data, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
-def problem(told: Told) -> Response:
+def problem(told: Told) -> Reply:
     """The problem document of a "no"."""
     return Response(
         msgspec.json.encode(told.document),
@@ -75,6 +84,6 @@ def told_of(error: BaseException) -> Told:
     return Told(name, text, category, http_status=status)
 
 
-def on_error(_request: Request[Any, Any, Any], error: Exception) -> Response:
+def on_error(_request: Request[Any, Any, Any], error: Exception) -> Reply:
     """Litestar's exception handler for everything."""
     return problem(told_of(error))

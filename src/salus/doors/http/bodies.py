@@ -1,8 +1,9 @@
 """Bodies of requests, read whole and bounded, by routes that take bytes as they are."""
 
 import asyncio
+from typing import Any
 
-from litestar.types import HTTPReceiveMessage, Receive, Scope
+from litestar.types import Receive, Scope
 
 from salus.base.errors import Category, Problem
 
@@ -16,8 +17,8 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     stated = _stated_bytes(scope)
     if stated > limit_bytes:
         raise too_large(limit_bytes, stated)
-    message = await receive()
-    body: bytes = _part(message)
+    message: Any = await receive()
+    body = _part(message)
     if not message.get("more_body"):
         if len(body) > limit_bytes:
             raise too_large(limit_bytes, len(body))
@@ -46,7 +47,7 @@ async def _rest(receive: Receive, first: bytes, limit_bytes: int) -> bytes:
     parts = [first]
     size = len(first)
     while True:
-        message = await receive()
+        message: Any = await receive()
         parts.append(_part(message))
         size += len(parts[-1])
         if size > limit_bytes:
@@ -55,10 +56,11 @@ async def _rest(receive: Receive, first: bytes, limit_bytes: int) -> bytes:
             return b"".join(parts)
 
 
-def _part(message: HTTPReceiveMessage) -> bytes:
-    if message["type"] == "http.disconnect":
+def _part(message: Any) -> bytes:
+    if message["type"] != "http.request":
         raise Problem(Category.INVALID, "BodyMissing", "the caller left before the body's end")
-    return message["body"]
+    body: bytes = message["body"]
+    return body
 
 
 def _stated_bytes(scope: Scope) -> int:

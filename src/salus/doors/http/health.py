@@ -1,19 +1,16 @@
 """Whether the process lives, and whether its nodes serve: for supervisors and load balancers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from litestar import Response, get
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from salus.doors.http.answers import answer
+from salus.doors.http.answers import Reply, answer
 from salus.doors.http.member import MemberDoor
-
-if TYPE_CHECKING:
-    from salus.node.node import Node
+from salus.node.node import Node
 
 
-def unready(node: "Node") -> str | None:
+def unready(node: Node) -> str | None:
     """Why a node does not serve: it stopped following the ledger; None if it serves."""
     replica = node.replica
     if replica is not None and replica.failure is not None:
@@ -25,7 +22,7 @@ def health_routes(members: Sequence[MemberDoor]) -> list[HTTPRouteHandler]:
     """`/health/live` and `/health/ready`."""
 
     @get("/health/live", sync_to_thread=False, tags=["health"])
-    def live() -> Response:
+    def live() -> Reply:
         """
         Tell that the process answers.
 
@@ -34,7 +31,7 @@ def health_routes(members: Sequence[MemberDoor]) -> list[HTTPRouteHandler]:
         return answer({"live": True})
 
     @get("/health/ready", sync_to_thread=False, tags=["health"])
-    def ready() -> Response:
+    def ready() -> Reply:
         """
         Tell each member's height, and 503 if one of them stopped.
 

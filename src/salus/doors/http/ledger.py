@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any
 
-from litestar import Response, get
-from litestar.params import Parameter
+from litestar import get
+from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter
 
 from salus.base import codec
 from salus.base.entry import UNREADABLE_CODE_MAX
 from salus.base.envelope import Envelope, transaction_id
 from salus.base.errors import Category, Problem
 from salus.base.hashing import sha256
-from salus.doors.http.answers import answer
-from salus.doors.http.checked_view import CheckedView
+from salus.doors.http.answers import Reply, answer
 from salus.doors.http.member import Door
 from salus.doors.http.plain import event, from_hex, plain
 from salus.doors.http.transactions import proof_answer
@@ -21,12 +20,12 @@ from salus.modules.members import queries as members
 from salus.node.record import BlockRecord
 from salus.state.tables import Table
 
-TableName = Annotated[str, Parameter(description="Table by name, as `audit.author`.")]
-Proved = Annotated[bool, Parameter(description="Answer a proof file instead of the row.")]
+TableName = Annotated[str, PathParameter(description="Table by name, as `audit.author`.")]
+Proved = Annotated[bool, QueryParameter(description="Answer a proof file instead of the row.")]
 
 
 @get("/v1/status", sync_to_thread=False)
-def status(door: Door) -> Response:
+def status(door: Door) -> Reply:
     """
     Tell where this member's copy of the ledger stands.
 
@@ -49,14 +48,16 @@ def status(door: Door) -> Response:
 
 
 @get("/v1/members", sync_to_thread=True)
-def member_list(door: Door) -> Response:
+def member_list(door: Door) -> Reply:
     """List all members there ever were, in order of admission, with their live keys."""
     view = door.node.ledger.view()
-    return answer({"height": view.height, "members": [_member(view, one) for one in _all(view)]})
+    return answer(
+        {"height": view.height, "members": [_member(view, one) for one in members.admitted(view)]}
+    )
 
 
 @get("/v1/keys/{key_id:str}", sync_to_thread=True)
-def key(door: Door, key_id: str) -> Response:
+def key(door: Door, key_id: FromPath[str]) -> Reply:
     """
     Show a transaction key and its window of nonces.
 
@@ -81,7 +82,7 @@ def key(door: Door, key_id: str) -> Response:
 
 
 @get("/v1/blocks/{height:int}", sync_to_thread=True)
-def block(door: Door, height: int) -> Response:
+def block(door: Door, height: FromPath[int]) -> Reply:
     """Show a block: its roots, the ids and codes of its transactions, its own events."""
     ledger = door.node.ledger
     record = ledger.record(height)
@@ -101,8 +102,13 @@ def block(door: Door, height: int) -> Response:
 
 @get("/v1/state/{table:str}/{key_hex:str}", sync_to_thread=True)
 def row(
-    door: Door, table: TableName, key_hex: str, *, proof: Proved = False, height: int | None = None
-) -> Response:
+    door: Door,
+    table: TableName,
+    key_hex: FromPath[str],
+    *,
+    proof: Proved = False,
+    height: FromQuery[int | None] = None,
+) -> Reply:
     """
     Read one row of the state, or prove that it is there, or that it is not.
 
@@ -114,8 +120,8 @@ def row(
 
 @get("/v1/state/{table:str}", sync_to_thread=True)
 def single_row(
-    door: Door, table: TableName, *, proof: Proved = False, height: int | None = None
-) -> Response:
+    door: Door, table: TableName, *, proof: Proved = False, height: FromQuery[int | None] = None
+) -> Reply:
     """Read the row of a table that has only one, or prove it."""
     return _row(door, _table(door, table), b"", height, proof=proof)
 
@@ -123,9 +129,7 @@ def single_row(
 LEDGER_ROUTES = (status, member_list, key, block, row, single_row)
 
 
-def _row(
-    door: Door, table: Table[Any], key: bytes, height: int | None, *, proof: bool
-) -> Response:
+def _row(door: Door, table: Table[Any], key: bytes, height: int | None, *, proof: bool) -> Reply:
     ledger = door.node.ledger
     _check_key(table, key)
     state_key = table.prefix + key
@@ -149,12 +153,15 @@ def _check_key(table: Table[Any], key: bytes) -> None:
     if (len(key) <= fixed) if has_text else (len(key) != fixed):
         parts = ", ".join(f"{one.name} ({one.width or '1-64'} B)" for one in table.parts)
         raise Problem(
-            Category.MALFORMED, "KeyMalformed", f"{table.name}: expected the key {parts or '(none)'}"
+            Category.MALFORMED,
+            "KeyMalformed",
+            f"{table.name}: expected the key {parts or '(none)'}",
         )
 
 
 def _table(door: Door, name: str) -> Table[Any]:
-    for table in door.node.ledger.machine.tables:
+    tables: tuple[Table[Any], ...] = door.node.ledger.machine.tables
+    for table in tables:
         if table.name == name:
             return table
     raise Problem(
@@ -172,10 +179,6 @@ def _transaction(record: BlockRecord, at: int) -> dict[str, Any]:
         envelope = codec.decode(data, Envelope)
         name = transaction_id(envelope.key, envelope.body)
     return {"id": name.hex(), "code": code}
-
-
-def _all(view: CheckedView | Any) -> list[bytes]:
-    return members.admitted(view)
 
 
 def _member(view: Any, member: bytes) -> dict[str, Any]:

@@ -6,7 +6,8 @@ The consensus encoding is another one (`base.codec`); this is for readers.
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ def plain(value: Any) -> Any:
         return _fields({}, value._asdict())
     if isinstance(value, Mapping):
         return {_key(key): plain(one) for key, one in value.items()}
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return sorted(plain(one) for one in value)
     return [plain(one) for one in value] if isinstance(value, Sequence) else str(value)
 

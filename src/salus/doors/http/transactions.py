@@ -9,34 +9,34 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from anyio import to_thread
-from litestar import Request, Response, get, post
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
-from litestar.params import Parameter
+from litestar import Request, Response, asgi, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import ASGIRouteHandler
+from litestar.params import FromQuery, PathParameter, QueryParameter, SkipValidation
 from litestar.types import Receive, Scope, Send
 
 from salus.base import proof_file
 from salus.base.entry import UNREADABLE_CODE_MAX
 from salus.base.errors import Category, Problem
 from salus.base.limits import BLOCK_BYTES_MAX, MESSAGES_MAX, TRANSACTION_BYTES_MAX
-from salus.doors.http.answers import SAFE_HEADERS, answer, problem_headers, told_of
+from salus.doors.http.answers import Reply, answer, told_of
+from salus.doors.http.asgi import JSON, only_post, send_answer, send_problem
 from salus.doors.http.bodies import read_body
 from salus.doors.http.member import Door
 from salus.doors.http.plain import event, from_hex, plain
 from salus.doors.http.submitting import Ended, Submitting, Wait
-from salus.doors.problems import MEDIA_TYPE, Told
 
 BATCH_BYTES_MAX = BLOCK_BYTES_MAX
 BATCH_ENVELOPES_MAX = MESSAGES_MAX
 """One batch fills at most about one block (`ledger.md` §6)."""
 
-TxId = Annotated[str, Parameter(description="Transaction id, 64 hex digits.")]
+Sends = SkipValidation[NamedDependency[Submitting]]
+"""The member's way to the engine, given by the router."""
+
+TxId = Annotated[str, PathParameter(description="Transaction id, 64 hex digits.")]
 
 _WAITS = {b"": Wait.COMMITTED} | {f"wait={one.value}".encode(): one for one in Wait}
 _ENCODER = msgspec.json.Encoder()
-_STEADY = [(name.encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
-_JSON_HEADERS = [(b"content-type", b"application/json"), *_STEADY]
-_PROBLEM_HEADERS = [(b"content-type", MEDIA_TYPE.encode()), *_STEADY]
 
 
 def submit_route(submitting: Submitting) -> ASGIRouteHandler:
@@ -44,72 +44,71 @@ def submit_route(submitting: Submitting) -> ASGIRouteHandler:
 
     async def submit(scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            only_post(scope)
             wait = _wait_of(scope)
             envelope = await read_body(scope, receive, TRANSACTION_BYTES_MAX)
             ended = await submitting.submit(envelope, wait)
         except Exception as error:  # noqa: BLE001 (a door answers whatever happens)
-            await _send_problem(send, told_of(error))
+            await send_problem(send, told_of(error))
             return
         status = 202 if wait is Wait.ADMITTED else 200
-        await _send(send, status, _JSON_HEADERS, _ENCODER.encode(ended))
+        await send_answer(send, status, JSON, _ENCODER.encode(ended))
 
-    return ASGIRouteHandler("/v1/transactions", fn=submit, copy_scope=False)
-
-
-def transaction_routes(submitting: Submitting) -> list[HTTPRouteHandler]:
-    """Batches, look-ups, proofs."""
-
-    @post("/v1/transactions/batch", status_code=200, request_max_body_size=BATCH_BYTES_MAX)
-    async def submit_batch(request: Request[Any, Any, Any]) -> Response:
-        """
-        Hand in many envelopes at once and wait for their blocks.
-
-        Body: u32 length ‖ envelope, repeated; at most 1,000 of them, about 4 MiB in all. Answers
-        one result an envelope, in order: as a single one is answered, or its problem document.
-        """
-        envelopes = split_batch(await request.body())
-        results = await asyncio.gather(
-            *(submitting.submit(one, Wait.COMMITTED) for one in envelopes), return_exceptions=True
-        )
-        return answer({"results": [_result(one) for one in results]})
-
-    @get("/v1/transactions/{tx_id:str}", sync_to_thread=True)
-    def transaction(door: Door, tx_id: TxId) -> Response:
-        """
-        Tell what became of a transaction.
-
-        `status` is pending or committed; a committed one is shown with its block's time, its
-        messages and events as everybody on the ledger sees them.
-        """
-        return answer(shown(door, submitting.find(from_hex(tx_id, 32, "transaction id"))))
-
-    @get("/v1/transactions/{tx_id:str}/proof", sync_to_thread=True)
-    def proof(
-        door: Door,
-        tx_id: TxId,
-        message: int | None = None,
-        event: int | None = None,
-        proof_format: Annotated[str, Parameter(query="format")] = "salus",
-    ) -> Response:
-        """
-        Prove a transaction, or one message or event of it, to anybody offline.
-
-        `message`, `event`: position from 0. `format`: `salus`, a file for `salus verify`; `tlog`,
-        the C2SP `.tlog-proof` inside it, for others' tools.
-        """
-        if proof_format not in ("salus", "tlog"):
-            raise Problem(
-                Category.MALFORMED, "ParameterMalformed", "format: expected salus or tlog"
-            )
-        data = _proof(door, from_hex(tx_id, 32, "transaction id"), message, event)
-        if proof_format == "tlog":
-            return Response(proof_file.parse(data).anchor.tlog_proof, media_type="text/plain")
-        return proof_answer(data, tx_id[:16])
-
-    return [submit_batch, transaction, proof]
+    return asgi("/v1/transactions", copy_scope=False)(submit)
 
 
-def proof_answer(data: bytes, name: str) -> Response:
+@post("/v1/transactions/batch", status_code=200, request_max_body_size=BATCH_BYTES_MAX)
+async def submit_batch(submitting: Sends, request: Request[Any, Any, Any]) -> Reply:
+    """
+    Hand in many envelopes at once and wait for their blocks.
+
+    Body: u32 length ‖ envelope, repeated; at most 1,000 of them, about 4 MiB in all. Answers
+    one result an envelope, in order: as a single one is answered, or its problem document.
+    """
+    envelopes = split_batch(await request.body())
+    results = await asyncio.gather(
+        *(submitting.submit(one, Wait.COMMITTED) for one in envelopes), return_exceptions=True
+    )
+    return answer({"results": [_result(one) for one in results]})
+
+
+@get("/v1/transactions/{tx_id:str}", sync_to_thread=True)
+def transaction(door: Door, submitting: Sends, tx_id: TxId) -> Reply:
+    """
+    Tell what became of a transaction.
+
+    `status` is pending or committed; a committed one is shown with its block's time, its
+    messages and events as everybody on the ledger sees them.
+    """
+    return answer(shown(door, submitting.find(from_hex(tx_id, 32, "transaction id"))))
+
+
+@get("/v1/transactions/{tx_id:str}/proof", sync_to_thread=True)
+def proof(
+    door: Door,
+    tx_id: TxId,
+    message: FromQuery[int | None] = None,
+    event: FromQuery[int | None] = None,
+    proof_format: Annotated[str, QueryParameter(name="format")] = "salus",
+) -> Reply:
+    """
+    Prove a transaction, or one message or event of it, to anybody offline.
+
+    `message`, `event`: position from 0. `format`: `salus`, a file for `salus verify`; `tlog`,
+    the C2SP `.tlog-proof` inside it, for others' tools.
+    """
+    if proof_format not in ("salus", "tlog"):
+        raise Problem(Category.MALFORMED, "ParameterMalformed", "format: expected salus or tlog")
+    data = _proof(door, from_hex(tx_id, 32, "transaction id"), message, event)
+    if proof_format == "tlog":
+        return Response(proof_file.parse(data).anchor.tlog_proof.encode(), media_type="text/plain")
+    return proof_answer(data, tx_id[:16])
+
+
+TRANSACTION_ROUTES = (submit_batch, transaction, proof)
+
+
+def proof_answer(data: bytes, name: str) -> Reply:
     """A proof file as a download."""
     headers = {"content-disposition": f'attachment; filename="{name}.salus-proof"'}
     return answer(data, headers=headers)
@@ -172,10 +171,6 @@ def _result(ended: "Ended | BaseException") -> Any:
 
 
 def _wait_of(scope: Scope) -> Wait:
-    if scope["method"] != "POST":  # type: ignore[typeddict-item]  # an HTTP scope
-        raise Problem(
-            Category.INVALID, "MethodNotAllowed", "POST an envelope; GET takes an id in the path"
-        )
     wait = _WAITS.get(scope["query_string"])
     if wait is None:
         raise Problem(
@@ -184,16 +179,3 @@ def _wait_of(scope: Scope) -> Wait:
             "expected nothing or wait=admitted|committed|proved after the question mark",
         )
     return wait
-
-
-async def _send_problem(send: Send, told: Told) -> None:
-    more = [(name.encode(), value.encode()) for name, value in problem_headers(told).items()]
-    await _send(send, told.status, [*_PROBLEM_HEADERS, *more], _ENCODER.encode(told.document))
-
-
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [*headers, length]}  # type: ignore[typeddict-item]  # Litestar also asks for trailers
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -31,7 +31,7 @@ PERIOD_MS_MAX = 366 * 86_400_000
 X25519 = 1
 """Algorithm byte of X25519 in the registry of seals (`security.md` §4.1)."""
 
-_X25519_LOW_ORDER = frozenset(
+X25519_LOW_ORDER = frozenset(
     bytes.fromhex(point)
     for point in (
         "00" * 32,
@@ -87,7 +87,7 @@ def is_signature_key(key: bytes) -> bool:
 def is_sealing_key(key: bytes) -> bool:
     """Whether 33 B are algorithm byte 1 and an X25519 key to which a secret can be sealed."""
     point = key[1:32] + bytes([key[32] & 0x7F])  # X25519 ignores the top bit
-    return key[0] == X25519 and point not in _X25519_LOW_ORDER
+    return key[0] == X25519 and point not in X25519_LOW_ORDER
 
 
 def keys_max(use: int) -> int:

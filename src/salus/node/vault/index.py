@@ -70,7 +70,8 @@ class Index:
         with self._lock, self._db:
             self._db.execute(
                 "insert into batch values (?, ?, ?, ?, ?, null, 0, null)"
-                " on conflict (id) do update set seen_ms = excluded.seen_ms",
+                " on conflict (id) do update set seen_ms = excluded.seen_ms"
+                " where root = excluded.root",
                 (head.batch, container.root, head.author, container_bytes, now_ms),
             )
             row = self._db.execute("select root from batch where id = ?", (head.batch,)).fetchone()

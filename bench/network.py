@@ -1,0 +1,155 @@
+"""
+The network that is measured: eight members with 32 keys each, and a ledger loaded with rows.
+
+256 keys write at once, each with nonces of its own, as so many doors and feeds would. Rows are
+filled in by real blocks, so that journal, log, index and state are what a running node has.
+"""
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rows.messages import Put, PutRows
+from bench.rows.module import add_to_chain
+from salus import chain
+from salus.base.hashing import sha256
+from salus.base.sealing import SealingKey
+from salus.base.signing import SigningKey
+from salus.machine.block import Block
+from salus.machine.genesis import FORMAT, Genesis, network_id, read_genesis, write_genesis
+from salus.machine.transaction import sign
+from salus.node.ledger import Ledger
+from salus.node.ports import RealClock
+
+MEMBERS = 8
+KEYS_A_MEMBER = 32
+
+FILL_ROWS_A_MESSAGE = 500
+FILL_ROWS_A_TRANSACTION = 4_000
+FILL_TRANSACTIONS = 5
+"""A block of the filling: 20,000 rows under five signatures, 1.2 MB."""
+
+VALUE_BYTES = 9
+"""Of each row: with three rows a transaction has 300 B."""
+
+LIFETIME_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Network:
+    """Keys and genesis, the same in every process of a run."""
+
+    keys: Sequence[SigningKey]
+    genesis: bytes
+
+    @property
+    def id(self) -> bytes:
+        """The network id; 32 B."""
+        return network_id(self.genesis)
+
+
+def network() -> Network:
+    """The network; its keys come from fixed seeds."""
+    keys = _keys()
+    genesis = Genesis(
+        format=FORMAT,
+        name="salus bench",
+        time_ms=RealClock().now_ms(),
+        mode="embedded",
+        version=1,
+        members=[
+            _member(number, keys[number * KEYS_A_MEMBER : (number + 1) * KEYS_A_MEMBER])
+            for number in range(MEMBERS)
+        ],
+        parameters={},
+        modules={},
+    )
+    return Network(keys, write_genesis(genesis))
+
+
+def same_network(genesis: bytes) -> Network:
+    """The network of that genesis file, in another process."""
+    return Network(_keys(), genesis)
+
+
+def open_ledger(folder: Path, of: Network) -> Ledger:
+    """Open or make the ledger in a folder, with the rows module in its machine."""
+    add_to_chain()
+    return Ledger.open(folder, chain.machine(), of.genesis)
+
+
+def fill(ledger: Ledger, of: Network, rows: int) -> None:
+    """Bring a new ledger to so many rows; nonces 0, 1, 2 … of the first keys are then spent."""
+    for number, txs in enumerate(_filling(of, rows)):
+        block = Block(
+            evidence=[], height=ledger.tip.height + 1, time_ms=ledger.tip.time_ms + 1, txs=txs
+        )
+        executed = ledger.execute(block, signatures=[True] * len(txs))
+        assert all(receipt.code == 0 for receipt in executed.outcome.receipts), number
+        ledger.commit(executed)
+
+
+def row_key(number: int) -> bytes:
+    """Key of the row that was written as number so many; 16 B."""
+    return sha256(b"bench row", number.to_bytes(8, "big"))[:16]
+
+
+def random_row(draw: random.Random, number: int) -> Put:
+    """The row of that number with a value of its own."""
+    return Put(key=row_key(number), value=draw.randbytes(VALUE_BYTES))
+
+
+def _keys() -> list[SigningKey]:
+    return [SigningKey(_seed("transaction", one)) for one in range(MEMBERS * KEYS_A_MEMBER)]
+
+
+def _filling(of: Network, rows: int) -> Iterator[list[bytes]]:
+    """Blocks of transactions that write the rows from 0 up."""
+    draw = random.Random(1)
+    time_ms = read_genesis(of.genesis).time_ms
+    numbers = iter(range(rows))
+    for nonce in itertools.count():
+        txs = []
+        for key in of.keys[:FILL_TRANSACTIONS]:
+            puts = [random_row(draw, one) for one in itertools.islice(numbers, FILL_ROWS_A_TRANSACTION)]
+            messages = [
+                PutRows(rows=puts[at : at + FILL_ROWS_A_MESSAGE])
+                for at in range(0, len(puts), FILL_ROWS_A_MESSAGE)
+            ]
+            if messages:
+                txs.append(
+                    sign(of.id, key, messages, nonce=nonce, until_ms=time_ms + LIFETIME_MS)
+                )
+        if not txs:
+            return
+        yield txs
+
+
+def _member(number: int, keys: Sequence[SigningKey]) -> dict[str, object]:
+    others = {
+        2: SealingKey(_seed("sealing", number)).public,
+        4: SigningKey(_seed("service", number)).public,
+        5: SigningKey(_seed("log", number)).public,
+    }
+    return {
+        "name": f"Member {number}",
+        "keys": [
+            *({"use": 1, "key": key.public.hex()} for key in keys),
+            *({"use": use, "key": key.hex()} for use, key in others.items()),
+        ],
+        "issuers": [_issuer(2 * number), _issuer(2 * number + 1)],
+    }
+
+
+def _issuer(number: int) -> dict[str, str]:
+    return {
+        "id": _seed("issuer", number)[:16].hex(),
+        "key": SigningKey(_seed("issuer key", number)).public.hex(),
+        "credential": _seed("credential", number).hex(),
+    }
+
+
+def _seed(what: str, number: int) -> bytes:
+    return sha256(b"bench ", what.encode(), number.to_bytes(8, "big"))
