@@ -1,12 +1,11 @@
 """
-Attacks on a witness, each refused by its own W code: the decision table of `patient-control.md` §5.4.
+Attacks on a witness, each refused by its own W code (`patient-control.md` §5.4).
 
 In the table each request breaks its rule and, where they can be broken too, later ones: the first
 code that applies is the answer.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,9 +36,11 @@ WITNESS = 2
 class Case:
     """A batch of one patient on the ledger, granted to member 1; member 2 is asked."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make it all on a fresh network."""
-        self.network: Network = make_network(folder)
+    def __init__(self, network: Network, patch: pytest.MonkeyPatch) -> None:
+        """Make it all with a patient of its own; what `patch` changes is undone."""
+        network.clock.time_ms = network.ledger.tip.time_ms
+        self.network = network
+        self.patch = patch
         self.patient = self.network.patient()
         self.sealed = self.network.seal(self.patient, [DAY])
         self.network.store(self.sealed)
@@ -63,12 +64,18 @@ class Case:
         return [one.answer for one in session.shares(answer, WITNESS + 1, wanted)]
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Iterator[Case]:
-    """A case, closed at the end."""
-    made = Case(tmp_path)
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """One network for all attacks of this file."""
+    made = make_network(tmp_path_factory.mktemp("network"))
     yield made
-    made.network.close()
+    made.close()
+
+
+@pytest.fixture
+def case(network: Network, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """A case of its own on the network."""
+    return Case(network, monkeypatch)
 
 
 Attack = Callable[[Case], ReleaseAnswer | ReleaseRefusal]
@@ -161,8 +168,9 @@ def session_over(case: Case) -> ReleaseAnswer | ReleaseRefusal:
 
 def practitioner_ended(case: Case) -> ReleaseAnswer | ReleaseRefusal:
     """W5: the person was ended after the intent; another grant is named as well."""
-    session = case.session(subject=bytes(16))
-    end = EndPractitioner(id=case.network.person(READER).id)
+    person = case.network.members[READER].issuers[1].id
+    session = case.session(subject=bytes(16), practitioner=person)
+    end = EndPractitioner(id=person)
     case.network.must([end], case.network.members[READER])
     return session.ask(case.node)
 
@@ -286,7 +294,7 @@ def sessions_used_up(case: Case) -> ReleaseAnswer | ReleaseRefusal:
 def log_full(case: Case) -> ReleaseAnswer | ReleaseRefusal:
     """W16: the log's disk has no room, so nothing leaves."""
     session = case.session()
-    case.node.witness._log._disk.pwrite_if_room = lambda *_: False  # type: ignore[method-assign]  # a full disk
+    case.patch.setattr(case.node.witness._log._disk, "pwrite_if_room", lambda *_: False)
     return session.ask(case.node)
 
 
@@ -354,7 +362,7 @@ def test_old_control_key_opens_nothing(case: Case) -> None:
     session = case.session(granted)
     keys = case.patient.tags[3]
     rotate(case, keys)
-    first_is_rotated = sorted(case.patient.tags.values(), key=lambda one: one.tag)[0] is keys
+    first_is_rotated = min(case.patient.tags.values(), key=lambda one: one.tag) is keys
     expected = [NOT_COVERED, RELEASED] if first_is_rotated else [RELEASED, NOT_COVERED]
 
     assert expected == case.answers(session)

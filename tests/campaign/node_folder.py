@@ -7,22 +7,19 @@ that the journal has several and a bit flip seldom hits blank space.
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from salus.base import codec, note
-from salus.base.errors import Problem
+from salus.base import note
 from salus.base.note import Signer
-from salus.base.signing import SigningKey
 from salus.chain import machine
 from salus.machine.genesis import network_id
-from salus.machine.transaction import sign
 from salus.modules.audit.messages import DefineTerm, RecordLine
 from salus.node.checkpoints import Checkpoints
-from salus.node.cosigner import CosignAsked, Cosigned, Cosigner
+from salus.node.cosigner import Cosigner
 from salus.node.journal import Journal
 from salus.node.ledger import Ledger
+from salus.node.vault.messages import PackagePut
 from salus.sealed.release import Want
 from tests.support.network import DAY, Network, make_network
 from tests.support.reader import start
@@ -47,12 +44,14 @@ def make_node_folder(folder: Path, *, lines: int = 200) -> NodeFolder:
     _anchor(network)
     _cosign(network, folder / "network" / "ledger" / "notes")
     genesis = network.ledger.genesis
+    records = _records(network.ledger)
+    network.ledger._log_files.sync()  # as every 256th block does
     network.close()
     home = folder / "node"
     (folder / "network" / "ledger").rename(home)
     for part in ("vault", "witness"):
         (folder / "network" / "member-0" / part).rename(home / part)
-    _cut_into_segments(home / "journal", network_id(genesis))
+    _write_journal(home / "journal", network_id(genesis), records)
     shutil.rmtree(folder / "network")
     return NodeFolder(home, genesis)
 
@@ -75,11 +74,11 @@ def _fill_vault_and_witness(network: Network) -> None:
         session = start(network, granted, 1, wants)
         session.ask(network.node(0))
     vault = network.node(0).vault
-    view = network.ledger.view()
     for sheet in patient.sheets.values():
-        vault.papers.put_sheet(view, sheet)
-    vault.papers.put_package(view, network.members[1].id, granted.grant, bytes(range(256)) * 4)
-    vault.follow()
+        vault.put_sheet(sheet)
+    package = PackagePut(grant=granted.grant, sealed=bytes(range(256)) * 4)
+    vault.put_package(network.members[1].id, package)
+    assert not list(vault.verify_all())
 
 
 def _write_lines(network: Network, lines: int) -> None:
@@ -132,14 +131,15 @@ def _cosign(network: Network, folder: Path) -> None:
         shutil.rmtree(folder.parent / f"aside-{number}")
 
 
-def _cut_into_segments(folder: Path, network: bytes) -> None:
+def _records(ledger: Ledger) -> list[tuple[int, bytes]]:
+    return [(height, ledger.record_bytes(height)) for height in range(1, ledger.tip.height + 1)]
+
+
+def _write_journal(folder: Path, network: bytes, records: list[tuple[int, bytes]]) -> None:
     """The same records in a journal of small segments."""
-    wide = Journal.open(folder, network)
-    records = list(wide.records())
-    wide.close()
     shutil.rmtree(folder)
-    narrow = Journal.open(folder, network, segment_bytes=SEGMENT_BYTES)
+    journal = Journal.open(folder, network, segment_bytes=SEGMENT_BYTES)
     for height, payload in records:
-        narrow.append(height, payload)
-    narrow.prepare_spare()
-    narrow.close()
+        journal.append(height, payload)
+    journal.prepare_spare()
+    journal.close()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from salus.base import codec
 from salus.base.signing import SigningKey
 from salus.chain import machine
 from salus.client.seal import Author, RecordToSeal, Sealed, Seats, TagToSeal, seal_batch
@@ -198,9 +199,7 @@ class Network:
     def peer(self, me: int, other: int, transport: Transport | None = None) -> Peer:
         """Member `other` as member `me` sees it, over signed calls in process."""
         way = transport or self.node(other).door.answer
-        return Peer(
-            self.node(me).identity, self.members[other].id, way, self.clock, self._height
-        )
+        return Peer(self.node(me).identity, self.members[other].id, way, self.clock, self._height)
 
     def _height(self) -> int:
         return self.ledger.tip.height
@@ -372,7 +371,7 @@ class Network:
 
     def show(self, patient: Patient, terms: Terms) -> ShownTerms:
         """Terms with an opening by each tag's control key."""
-        data = acts.codec.encode(terms)
+        data = codec.encode(terms)
         keys = {patient.tag(number): patient.control(number) for number in patient.tags}
         stranger = SigningKey.random()
         openings = [

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from salus.base import codec
 from salus.base.sealing import SealingKey
 from salus.base.signing import SigningKey
 from salus.modules.consent import queries as consent
@@ -86,7 +87,7 @@ def start(
     if wallet is not None:
         fields |= {"reader": Reader(wallet=wallet.public), "practitioner": None}
     leaf = Leaf(**{**fields, **changes})
-    data = acts.codec.encode(leaf)
+    data = codec.encode(leaf)
     signature = None
     if wallet is not None:
         signature = acts.sign(wallet, network.ledger.network, leaf).signature

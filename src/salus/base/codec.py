@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
 
+_UNKNOWN_FIELD = "Object contains unknown field"
+"""How msgspec begins when a stranger's own word, which can look like a place, would follow."""
+
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The base of every value in consensus bytes; the only default a field may have is None."""
@@ -63,6 +66,9 @@ def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
 def _place(error: Exception) -> str:
     """The place alone: msgspec's own words may repeat what a stranger sent."""
     if isinstance(error, msgspec.ValidationError):
-        found = re.search(r"at `([$.\[\]\w]{1,200})`$", str(error))
+        words = str(error)
+        if words.startswith(_UNKNOWN_FIELD):
+            return "expected the documented fields, found another"
+        found = re.search(r" at `([$.\[\]\w]{1,200})`$", words)
         return f"expected the documented form at {found[1] if found else '$'}"
     return f"not MessagePack of the expected form ({type(error).__name__})"

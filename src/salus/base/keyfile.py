@@ -21,8 +21,10 @@ DEMO_MAGIC = b"SALUSDEMO-NOT-SECRET\n"
 MEMORY_KIB = 64 * 1024
 MEMORY_KIB_MAX = 1024 * 1024
 PASSES = 3
+PASSES_MAX = 16
 LANES = 4
-"""Argon2id's second recommended set (RFC 9106 §4); a file asking for more memory is refused."""
+LANES_MAX = 16
+"""Argon2id's second recommended set (RFC 9106 §4); a file asking for far more is refused."""
 
 HEAD_BYTES = 45
 FILE_BYTES = 93
@@ -44,9 +46,7 @@ def unlock(data: bytes, use: int, passphrase: bytes) -> bytes:
     if len(data) != FILE_BYTES or not data.startswith(MAGIC + b"\x01\x01"):
         raise _problem("KeyFileMalformed", "expected a Salus key file of 93 bytes")
     _check_use(data[10], use)
-    memory_kib = int.from_bytes(data[11:15], "big")
-    if not MEMORY_KIB <= memory_kib <= MEMORY_KIB_MAX:
-        raise _problem("KeyFileMalformed", "its memory cost is outside 64 Ki to 1 Mi KiB")
+    _check_costs(int.from_bytes(data[11:15], "big"), data[15], data[16])
     head = data[:HEAD_BYTES]
     try:
         return _cipher(head, passphrase).decrypt(head[33:45], data[HEAD_BYTES:], head)
@@ -75,6 +75,14 @@ def unlock_demo(data: bytes, use: int) -> bytes:
 def _check_use(found: int, expected: int) -> None:
     if found != expected:
         raise _problem("KeyFileOtherUse", f"expected a key of use {expected}, found {found}")
+
+
+def _check_costs(memory_kib: int, passes: int, lanes: int) -> None:
+    """Before Argon2 runs: a changed file must not cost minutes, nor be weak."""
+    if not MEMORY_KIB <= memory_kib <= MEMORY_KIB_MAX:
+        raise _problem("KeyFileMalformed", "its memory cost is outside 64 Ki to 1 Mi KiB")
+    if not (PASSES <= passes <= PASSES_MAX and 1 <= lanes <= LANES_MAX):
+        raise _problem("KeyFileMalformed", "its passes are outside 3 to 16, or its lanes 1 to 16")
 
 
 def _cipher(head: bytes, passphrase: bytes) -> AESGCM:

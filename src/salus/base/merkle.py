@@ -43,7 +43,13 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
 
 
 def path_of_hashes(hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """The inclusion path of leaf `index`, deepest sibling first (RFC 6962 §2.1.1); O(n)."""
+    """
+    The inclusion path of leaf `index`, deepest sibling first (RFC 6962 §2.1.1); O(n).
+
+    Raises PathRefused: index outside the tree.
+    """
+    if not 0 <= index < len(hashes):
+        raise PathRefused(f"index {index} is outside a tree of {len(hashes)}")
     path = []
     level = list(hashes)
     at = index

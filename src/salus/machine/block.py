@@ -3,7 +3,7 @@ Blocks, receipts, log entries and the app hash (`ledger.md` §3.4).
 
     app_hash = SHA-256(D("app") ‖ log_size u64 ‖ log_root ‖ state_root)
 
-An empty block without due changes adds no entry, so the hash stays.
+An empty block without evidence or due changes adds no entry, so the hash stays.
 """
 
 from collections.abc import Sequence
@@ -64,6 +64,9 @@ class Outcome:
     events: list[bytes]
     """The block's own events."""
 
+    has_evidence: bool
+    """Evidence leaves a block entry even if it is of nobody known, so tells nothing."""
+
     changes: dict[bytes, bytes | None]
     """State key -> canonical row, None for a row taken away."""
 
@@ -90,7 +93,7 @@ class SealedBlock:
 def seal(outcome: Outcome, state_root: bytes, frontier: Frontier) -> SealedBlock:
     """Add the block's entry, grow the log (a copy of `frontier`), compute the app hash."""
     entries = list(outcome.entries)
-    if outcome.entries or outcome.events:
+    if outcome.entries or outcome.events or outcome.has_evidence:
         entry = BlockEntry(
             events=merkle.root(outcome.events),
             height=outcome.height,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from salus.base import codec
-from salus.base.errors import Refusal, invariant
+from salus.base.errors import Fault, Refusal
 from salus.base.limits import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX
 from salus.machine.declarations import Declarations
 from salus.machine.module import Event
@@ -75,7 +75,8 @@ class Context:
     def emit(self, event: Event) -> None:
         """Tell what happened; at most 16 events of 4 KiB a message."""
         data = codec.encode(event)
-        invariant(len(data) <= EVENT_BYTES_MAX, f"{type(event).__name__} over {EVENT_BYTES_MAX} B")
+        if len(data) > EVENT_BYTES_MAX:
+            raise Fault(f"{type(event).__name__} over {EVENT_BYTES_MAX} B")
         self.events.append(data)
 
     @contextmanager
@@ -102,7 +103,8 @@ class Context:
     def end_message(self, before: int) -> None:
         """Check the bound on one message's events."""
         told = len(self.events) - before
-        invariant(told <= EVENTS_PER_MESSAGE_MAX, f"a message told {told} events")
+        if told > EVENTS_PER_MESSAGE_MAX:
+            raise Fault(f"a message told {told} events")
 
 
 class StateView:

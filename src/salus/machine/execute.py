@@ -65,12 +65,10 @@ class Machine:
         self._lifetime_ms = next(
             (module.lifetime_ms for module in modules if module.lifetime_ms), None
         )
+        self._lawful = frozenset(refusal for module in modules for refusal in module.refusals)
         self._refusals = {
             refusal.module * 1000 + refusal.number: refusal
-            for refusal in (
-                *refusals.REFUSALS,
-                *(refusal for module in modules for refusal in module.refusals),
-            )
+            for refusal in (*refusals.REFUSALS, *self._lawful)
         }
 
     def execute(
@@ -159,9 +157,9 @@ class Machine:
         try:
             self._handlers[type(message)](ctx, message)
             ctx.end_message(before)
-        except Refusal:
-            raise
         except Exception as error:
+            if type(error) in self._lawful:
+                raise
             raise HandlerBug(f"{type(message).__name__}: {type(error).__name__}") from error
 
     def apply_due(self, ctx: Context) -> None:
@@ -254,10 +252,16 @@ class _Run:
             self.overlay.rollback()
             receipt = _refused(refusal.code, at)
         else:
-            self.overlay.commit()
+            self._keep_rows()
             receipt = Receipt(code=0, events=ctx.events)
         ctx.write(NONCE, window, transaction.key_id)
         self._record(data, transaction, receipt)
+
+    def _keep_rows(self) -> None:
+        try:
+            self.overlay.commit()
+        except Exception as error:
+            raise HandlerBug(f"a row that cannot be stored: {type(error).__name__}") from error
 
     def _record(self, data: bytes, transaction: Transaction, receipt: Receipt) -> None:
         self._keep(
@@ -299,6 +303,7 @@ class _Run:
             receipts=self.receipts,
             entries=self.entries,
             events=self.events,
+            has_evidence=bool(self.block.evidence),
             changes=self.overlay.changes(),
         )
 

@@ -83,14 +83,11 @@ def first_rows(machine: Machine, data: bytes) -> dict[bytes, bytes | None]:
         declared=machine.declared,
     )
     ctx.write(META, Meta(initial_height=1, mode=genesis.mode, version=genesis.version))
-    sections: dict[str, Any] = {
-        **genesis.modules,
-        "members": genesis.members,
-        "governance": genesis.parameters,
-    }
-    known = {module.name for module in machine.modules}
-    if unknown := sorted(set(sections) - known - {"members", "governance"}):
-        raise _problem("GenesisMalformed", f"no such modules: {unknown}")
+    own: dict[str, Any] = {"members": genesis.members, "governance": genesis.parameters}
+    takers = {module.name for module in machine.modules if module.genesis is not None}
+    if strange := sorted(set(genesis.modules) - (takers - set(own))):
+        raise _problem("GenesisMalformed", f"no modules that take a section: {strange}")
+    sections = {**genesis.modules, **own}
     for module in machine.modules:
         if module.genesis is not None:
             _apply(module.genesis, ctx, sections.get(module.name), module.name)

@@ -110,7 +110,11 @@ def check_modules(modules: tuple[Module, ...]) -> None:
     """Refuse contradictions between declarations; raises Fault with the place in words."""
     numbers = [module.number for module in modules]
     invariant(len(set(numbers)) == len(numbers), f"module numbers used twice: {numbers}")
+    names = [module.name for module in modules]
+    invariant(len(set(names)) == len(names), f"module names used twice: {names}")
     for module in modules:
+        # Codes stay below 32,000: CometBFT reads higher ones as "try again".
+        invariant(1 <= module.number <= 31, f"{module.name}: a number outside 1 to 31")
         _check_names(module)
         _check_refusals(module)
         _check_tables(module)
@@ -140,6 +144,7 @@ def _check_names(module: Module) -> None:
 def _check_refusals(module: Module) -> None:
     seen: dict[int, str] = {}
     for refusal in module.refusals:
+        invariant(1 <= refusal.number <= 999, f"{refusal.__name__}: a number outside 1 to 999")
         other = seen.setdefault(refusal.number, refusal.__name__)
         invariant(
             other == refusal.__name__,

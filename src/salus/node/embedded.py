@@ -15,10 +15,12 @@ import structlog
 from salus.base.errors import Category, Problem, Refusal
 from salus.machine.block import Block
 from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.node.admission import Admission
 from salus.node.block_clock import BlockClock
 from salus.node.ledger import Executed, Ledger, Tip
-from salus.node.mempool import Done, Mempool, Ticket
+from salus.node.mempool import Done, Mempool, StorageFull, Ticket, node_stopped
 from salus.node.ports import Clock, RealClock
+from salus.node.quarantine import Quarantine
 from salus.node.verify_pool import Remembered, VerifyPool
 
 log = structlog.get_logger()
@@ -31,6 +33,9 @@ DUE_AHEAD = 2
 
 IDLE_TICK_S = 0.5
 """How often an idle engine looks at the agenda."""
+
+ROOM_RETRY_S = 5.0
+"""How often a node with a full disk looks for room (`ledger.md` §5.4)."""
 
 
 class EmbeddedEngine:
@@ -47,8 +52,12 @@ class EmbeddedEngine:
         """`quarantine`: folder that keeps transactions whose handler had a bug."""
         self.ledger = ledger
         self.mempool = Mempool()
-        self._quarantine = quarantine
-        self._clock = BlockClock(clock or RealClock(), ledger.tip.time_ms)
+        self._quarantine = Quarantine(quarantine)
+        self._steady = clock or RealClock()
+        self._clock = BlockClock(self._steady, ledger.tip.time_ms)
+        self._next_try_s = 0.0
+        self._why_no_block = ""
+        self._admission = Admission(ledger, self._clock)
         self._pool = pool or VerifyPool(ledger.network)
         self._remembered = Remembered()
         self._renew = threading.Event()
@@ -61,10 +70,11 @@ class EmbeddedEngine:
         """
         Hand in an envelope; its ticket is done when the block that holds it is durable.
 
-        Size and form are checked at once (machine refusals 1-7 raise here); signature, key, expiry,
-        nonce and quotas end the ticket with their Refusal.
+        Size and form are checked at once (machine refusals 1-7 raise here); signature, a full disk,
+        quotas, key, expiry and nonce end the ticket with their Refusal. Raises Problem NodeStopped.
         """
-        self._check_running()
+        if self._failure is not None or self._stopping:
+            raise node_stopped()
         transaction = self.ledger.machine.form.read(data)
         ticket = Ticket(data, transaction)
         if transaction.hash in self._remembered:
@@ -78,11 +88,7 @@ class EmbeddedEngine:
         try:
             return self.submit(data).done.result(timeout_s)
         except TimeoutError:
-            raise Problem(
-                Category.UNKNOWN_OUTCOME,
-                "UnknownOutcome",
-                f"no block within {timeout_s} s; send the same bytes again: it is done once",
-            ) from None
+            raise _unknown_outcome(f"no block within {timeout_s} s") from None
 
     def fresh_tip(self) -> Tip:
         """The tip, renewed by an empty block if it is over 30 s old."""
@@ -90,30 +96,49 @@ class EmbeddedEngine:
         if self._clock.age_ms(tip.time_ms) <= IDLE_MS_MAX:
             return tip
         self._renew.set()
+        self.mempool.wake()
         return self.ledger.wait_above(tip.height, 5.0)
+
+    def accept_clock(self) -> None:
+        """Believe the system's clock after it stepped: an operator looked at it."""
+        self._clock.accept()
+        self.mempool.wake()
 
     def close(self) -> None:
         """Finish the block in work, refuse what waits, stop."""
         self._stopping = True
-        self.mempool.close()
+        self._refuse_waiting()
         self._writer.join()
         self._pool.close()
 
     def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
+        if not signature_holds:
+            ticket.done.set_exception(SignatureInvalid())
+            return
+        self._remembered.add(ticket.transaction.hash)
         try:
-            if not signature_holds:
-                raise SignatureInvalid
-            self._remembered.add(ticket.transaction.hash)
-            done = self._committed(ticket)
-            if done is not None:
-                ticket.done.set_result(done)
-                return
-            kept = self.mempool.add(ticket, self._check_on_tip)
-        except Refusal as refusal:
-            ticket.done.set_exception(refusal)
+            kept = self._take_in(ticket)
+        except Exception as error:  # noqa: BLE001 (whatever it is, somebody waits for the ticket)
+            if not isinstance(error, (Refusal, Problem)):
+                log.error("engine.admission_failed", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+            ticket.done.set_exception(error)
             return
         if kept is not ticket:
             kept.done.add_done_callback(lambda other: _follow(ticket, other))
+
+    def _take_in(self, ticket: Ticket) -> Ticket:
+        """The ticket that waits for a block, or this one, ended by the block that held it."""
+        try:
+            if self.ledger.storage_full:
+                raise StorageFull
+            return self.mempool.add(ticket, self._admission.check)
+        except Refusal:
+            # Whatever a block decided before is refused here, since its nonce is spent.
+            done = self._committed(ticket)
+            if done is None:
+                raise
+            ticket.done.set_result(done)
+            return ticket
 
     def _committed(self, ticket: Ticket) -> Done | None:
         """The end of a transaction that a block decided before, if its nonce was spent by it."""
@@ -126,20 +151,24 @@ class EmbeddedEngine:
             return None
         return Done(ticket.transaction.id, height, position, receipt)
 
-    def _check_on_tip(self, ticket: Ticket) -> bytes:
-        view = self.ledger.view(self._clock.now_ms())
-        self.ledger.machine.admit(view, ticket.transaction)
-        return self.ledger.machine.member_of(view, ticket.transaction.key_id)
-
     def _write(self) -> None:
         try:
             while not self._stopping:
                 tickets = self.mempool.take(IDLE_TICK_S)
+                self._look_for_room()
                 if tickets or self._wants_empty_block():
                     self._make_block(tickets)
         except BaseException as error:  # noqa: BLE001 (whatever ends the writer ends acceptance)
             self._failure = error
             log.error("engine.stopped", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+            self._refuse_waiting()
+
+    def _look_for_room(self) -> None:
+        """While the disk is full, look every 5 s whether the journal can go on."""
+        if self.ledger.storage_full and self._steady.monotonic() >= self._next_try_s:
+            self._next_try_s = self._steady.monotonic() + ROOM_RETRY_S
+            self.ledger.make_room()
+            log.warning("engine.storage_full", still=self.ledger.storage_full)
 
     def _wants_empty_block(self) -> bool:
         if self._renew.is_set():
@@ -150,29 +179,31 @@ class EmbeddedEngine:
     def _make_block(self, tickets: Sequence[Ticket]) -> None:
         self._renew.clear()
         dropped: dict[bytes, Exception] = {}
-
-        def drop(data: bytes, bug: Exception) -> None:
-            dropped[data] = bug
-
         try:
-            time_ms = self._clock.next_ms()
+            executed = self._execute(tickets, dropped)
+            self.ledger.commit(executed)
         except Problem as problem:
-            self._give_up(tickets, problem)
+            # The clock stepped or the disk is full: nothing was written, and the ledger goes on.
+            self._tell_why(problem.name)
+            self._end(tickets, StorageFull() if problem.name == "StorageFull" else problem)
             return
+        except BaseException:
+            self._end(tickets, _unknown_outcome("the node failed while it made the block"))
+            raise
+        self._why_no_block = ""
+        self.mempool.settle(tickets)
+        self._answer(tickets, executed, dropped)
+
+    def _execute(self, tickets: Sequence[Ticket], dropped: dict[bytes, Exception]) -> Executed:
+        """The next block of these transactions; `dropped` takes those whose handler has a bug."""
         block = Block(
             evidence=[],
             height=self.ledger.tip.height + 1,
-            time_ms=time_ms,
+            time_ms=self._clock.next_ms(),
             txs=[ticket.data for ticket in tickets],
         )
-        executed = self.ledger.execute(
-            block,
-            parsed=[ticket.transaction for ticket in tickets],
-            drop=drop,
-        )
-        self.ledger.commit(executed)
-        self.mempool.settle(list(tickets))
-        self._answer(tickets, executed, dropped)
+        parsed = [ticket.transaction for ticket in tickets]
+        return self.ledger.execute(block, parsed=parsed, drop=dropped.__setitem__)
 
     def _answer(
         self, tickets: Sequence[Ticket], executed: Executed, dropped: dict[bytes, Exception]
@@ -181,38 +212,43 @@ class EmbeddedEngine:
         position = 0
         for ticket in tickets:
             if ticket.data in dropped:
-                self._keep_aside(ticket, dropped[ticket.data])
+                ticket.done.set_exception(self._keep_aside(ticket, dropped[ticket.data]))
                 continue
             done = Done(ticket.transaction.id, outcome.height, position, outcome.receipts[position])
             position += 1
             ticket.done.set_result(done)
 
-    def _keep_aside(self, ticket: Ticket, bug: Exception) -> None:
+    def _keep_aside(self, ticket: Ticket, bug: Exception) -> Problem:
         """A handler's bug must not stop the ledger: keep the transaction, tell, go on."""
-        self._quarantine.mkdir(parents=True, exist_ok=True)
-        name = f"{ticket.transaction.id.hex()}.tx"
-        (self._quarantine / name).write_bytes(ticket.data)
-        log.error("engine.handler_bug", transaction=ticket.transaction.id.hex(), reason=str(bug))
-        ticket.done.set_exception(
-            Problem(
-                Category.FAULT,
-                "HandlerBug",
-                f"a bug in Salus: the transaction is kept in quarantine as {name}; report it",
-            )
+        kept = self._quarantine.keep(ticket.transaction.id, ticket.data, bug)
+        return Problem(
+            Category.FAULT,
+            "HandlerBug",
+            f"a bug in Salus: report it; kept in quarantine is {kept}",
         )
 
-    def _give_up(self, tickets: Sequence[Ticket], problem: Problem) -> None:
-        self.mempool.settle(list(tickets))
+    def _end(self, tickets: Sequence[Ticket], why: Exception) -> None:
+        self.mempool.settle(tickets)
         for ticket in tickets:
-            ticket.done.set_exception(problem)
+            ticket.done.set_exception(why)
 
-    def _check_running(self) -> None:
-        if self._failure is not None or self._stopping:
-            raise Problem(
-                Category.UNAVAILABLE,
-                "NodeStopped",
-                "this node takes no transactions any more; see its log, then restart it",
-            )
+    def _refuse_waiting(self) -> None:
+        for ticket in self.mempool.close():
+            ticket.done.set_exception(node_stopped())
+
+    def _tell_why(self, name: str) -> None:
+        """Log why there is no block, once, not with every try."""
+        if name != self._why_no_block:
+            self._why_no_block = name
+            log.error("engine.no_block", reason=name)
+
+
+def _unknown_outcome(why: str) -> Problem:
+    return Problem(
+        Category.UNKNOWN_OUTCOME,
+        "UnknownOutcome",
+        f"{why}; send the same bytes again: it is done once",
+    )
 
 
 def _follow(ticket: Ticket, other: "Future[Done]") -> None:

@@ -18,7 +18,7 @@ def entries_of(form: Form, record: BlockRecord, stored: StoredReceipts) -> list[
     entries = [
         _transaction_entry(form, record, stored, position) for position in range(len(record.txs))
     ]
-    if entries or stored.events:
+    if entries or stored.events or record.evidence:
         entry = BlockEntry(
             events=record.events,
             height=record.height,

@@ -8,7 +8,9 @@ and compares every app hash on the way.
 
 import shutil
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import structlog
 
 from salus.base import codec, merkle
 from salus.base.codec import Struct
+from salus.base.entry import GenesisEntry
 from salus.base.errors import Category, Fault, Problem, invariant
 from salus.base.merkle import Frontier
 from salus.base.types import Count, Hash32, Height, TimeMs
@@ -23,7 +26,7 @@ from salus.machine import genesis as genesis_file
 from salus.machine.block import Block, Outcome, SealedBlock, seal, seal_genesis
 from salus.machine.context import StateView
 from salus.machine.execute import Machine
-from salus.machine.refusals import LAST_UNSPENT
+from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
 from salus.machine.transaction import Transaction
 from salus.node.entries import entries_of
 from salus.node.folder_lock import FolderLock
@@ -48,9 +51,6 @@ GENESIS_ENTRY = b"genesis-entry"
 
 LOG_SYNC_BLOCKS = 256
 """Blocks between syncs of the log files: a start refills at most so many from the journal."""
-
-SIGNATURE_INVALID = 8
-"""The machine's code whose check a replay takes from the journal."""
 
 
 class StoreMeta(Struct, frozen=True):
@@ -94,7 +94,6 @@ class Ledger:
         store: StateStore,
         journal: Journal,
         log_files: LogFiles,
-        lock: FolderLock,
     ) -> None:
         self.machine = machine
         self.genesis = genesis
@@ -102,7 +101,7 @@ class Ledger:
         self._store = store
         self._journal = journal
         self._log_files = log_files
-        self._lock = lock
+        self._opened = ExitStack()
         self._frontier = Frontier()
         self._moved = threading.Condition()
         self._tip = Tip(0, 0, 0, b"", b"", b"")
@@ -125,18 +124,20 @@ class Ledger:
         with what an operator does, Problem FolderInUse.
         """
         network = genesis_file.network_id(genesis)
-        lock = FolderLock(folder)
-        store = _open_store(folder / "state")
-        journal = Journal.open(
-            folder / "journal", network, must_hold=must_hold, segment_bytes=segment_bytes
-        )
-        log_files = LogFiles.open(folder / "log")
-        ledger = cls(machine, genesis, store, journal, log_files, lock)
-        try:
+        with ExitStack() as opened:
+            opened.callback(FolderLock(folder).release)
+            journal = Journal.open(
+                folder / "journal", network, must_hold=must_hold, segment_bytes=segment_bytes
+            )
+            opened.callback(journal.close)
+            log_files = LogFiles.open(folder / "log")
+            opened.callback(log_files.close)
+            store = _open_store(folder / "state")
+            opened.callback(store.close)
+            ledger = cls(machine, genesis, store, journal, log_files)
             ledger._start()
-        except BaseException:
-            ledger.close()
-            raise
+            opened.callback(log_files.sync)
+            ledger._opened = opened.pop_all()
         return ledger
 
     @property
@@ -162,6 +163,8 @@ class Ledger:
 
     def commit(self, executed: Executed) -> None:
         """Journal, sync, and move the tip: the block is acknowledged when this returns."""
+        follows = executed.staged.tip_height + 1 == executed.block.height == self._tip.height + 1
+        invariant(follows, "the block was not executed on the tip")
         record = record_of(executed.block, executed.outcome, executed.sealed)
         self._journal.append(record.height, codec.encode(record))
         self._apply(executed)
@@ -232,12 +235,23 @@ class Ledger:
         """Root of the log when it had `size` entries."""
         return self._log_files.root(size)
 
+    def height_of_entry(self, index: int) -> int:
+        """Height of the block that holds a log entry; 0 for the genesis entry. O(log height)."""
+        heights = range(self._journal.tip_height + 1)
+        return bisect_right(heights, index, key=self._log_size_after)
+
+    @property
+    def storage_full(self) -> bool:
+        """Whether the journal has no room for its next segment; then take no transactions."""
+        return self._journal.storage_full
+
+    def make_room(self) -> None:
+        """Try again to get room for the journal; called by the thread that commits."""
+        self._journal.prepare_spare()
+
     def close(self) -> None:
         """Flush and close; the next start is quick."""
-        self._store.close()
-        self._journal.close()
-        self._log_files.close()
-        self._lock.release()
+        self._opened.close()
 
     def _start(self) -> None:
         if self._store.tip_height < 0:
@@ -269,7 +283,8 @@ class Ledger:
                 "acknowledged blocks are missing. Restore the journal from a backup or another "
                 "member (`salus repair`)."
             )
-        self._refill_log(meta.log_size, height)
+        self._check_genesis()
+        self._refill_log(meta.log_size)
         self._frontier = self._log_files.frontier()
         if self._frontier.root != meta.log_root:
             raise Fault("the log files differ from the state's note: run `salus repair`")
@@ -277,20 +292,29 @@ class Ledger:
             height, meta.time_ms, meta.log_size, meta.log_root, self._store.root, meta.app
         )
 
-    def _refill_log(self, size: int, height: int) -> None:
+    def _check_genesis(self) -> None:
+        (data,) = self.entries(0)
+        if codec.decode(data, GenesisEntry).network != self.network:
+            raise Fault(
+                "this folder holds the ledger of another genesis file: start with that file, or "
+                "choose another folder"
+            )
+
+    def _refill_log(self, size: int) -> None:
         """Bring the log files to the base's size; they are not synced with each block."""
-        synced = min(self._log_files.synced_size, size)
-        self._log_files.truncate(synced)
-        missing: list[bytes] = []
-        at = height
-        while len(missing) < size - synced:
-            hashes = [merkle.leaf_hash(entry) for entry in self.entries(at)]
-            missing = hashes + missing
-            at -= 1
-        self._log_files.append(missing[len(missing) - (size - synced) :])
+        log_files = self._log_files
+        log_files.truncate(min(log_files.synced_size, size))
+        while log_files.size < size:
+            height = self.height_of_entry(log_files.size)
+            hashes = [merkle.leaf_hash(entry) for entry in self.entries(height)]
+            known = len(hashes) - (self._log_size_after(height) - log_files.size)
+            log_files.append(hashes[known:])
+
+    def _log_size_after(self, height: int) -> int:
+        return self.record(height).log_size if height else 1
 
     def _replay(self, height: int, record: BlockRecord) -> None:
-        signatures = [result.code != SIGNATURE_INVALID for result in record.results]
+        signatures = [result.code != SignatureInvalid.number for result in record.results]
         executed = self.execute(record.block, signatures=signatures)
         if executed.sealed.app_hash != record.app:
             raise Fault(

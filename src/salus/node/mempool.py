@@ -7,11 +7,11 @@ nothing. Waiting transactions are taken round-robin over members, in order withi
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from salus.base.errors import Category, Refusal
+from salus.base.errors import Category, Problem, Refusal
 from salus.base.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_MESSAGES_MAX,
@@ -64,6 +64,13 @@ class Done:
     receipt: Receipt
 
 
+def _promise() -> "Future[Done]":
+    promise: Future[Done] = Future()
+    # Once submitted it cannot be cancelled: a caller who leaves must not surprise the writer.
+    promise.set_running_or_notify_cancel()
+    return promise
+
+
 @dataclass(slots=True)
 class Ticket:
     """A caller's handle on a submitted transaction."""
@@ -71,7 +78,15 @@ class Ticket:
     data: bytes
     transaction: Transaction
     member: bytes = b""
-    done: "Future[Done]" = field(default_factory=Future)
+    done: "Future[Done]" = field(default_factory=_promise)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one member has waiting or in execution."""
+
+    count: int = 0
+    size_bytes: int = 0
 
 
 class Mempool:
@@ -84,7 +99,9 @@ class Mempool:
         self._queues: OrderedDict[bytes, deque[Ticket]] = OrderedDict()
         self._by_id: dict[bytes, Ticket] = {}
         self._per_key: dict[bytes, set[int]] = {}
+        self._held: dict[bytes, _Held] = {}
         self._bytes = 0
+        self._woken = False
         self._closed = False
 
     def __len__(self) -> int:
@@ -101,23 +118,27 @@ class Mempool:
 
         `admit(ticket)`: checks key, expiry and nonce on the tip and returns the member. Refuses, in
         this order: MempoolFull, KeyQuota, what `admit` refuses, MemberQuota, NonceUsed (by one that
-        waits).
+        waits). After `close`: Problem NodeStopped.
         """
         transaction = ticket.transaction
         with self._lock:
+            if self._closed:
+                raise node_stopped()
             waiting = self._by_id.get(transaction.id)
             if waiting is not None:
                 return waiting
             self._check_room(transaction)
             ticket.member = admit(ticket)
-            queue = self._queues.setdefault(ticket.member, deque())
-            if len(queue) >= POOL_TRANSACTIONS_MAX // 4:
-                raise MemberQuota(limit=POOL_TRANSACTIONS_MAX // 4)
+            held = self._held.get(ticket.member) or _Held()
+            _check_share(held, transaction)
             nonces = self._per_key.setdefault(transaction.key_id, set())
             if transaction.nonce in nonces:
                 raise NonceUsed(nonce=transaction.nonce, floor=min(nonces))
             nonces.add(transaction.nonce)
-            queue.append(ticket)
+            held.count += 1
+            held.size_bytes += transaction.size
+            self._held[ticket.member] = held
+            self._queues.setdefault(ticket.member, deque()).append(ticket)
             self._by_id[transaction.id] = ticket
             self._bytes += transaction.size
             self._arrived.notify()
@@ -127,14 +148,23 @@ class Mempool:
         """
         All that waits, up to a block; waits for the first one.
 
-        Empty when `timeout_s` passed or the pool was closed. What is taken counts as waiting until
-        `settle`.
+        Empty when `timeout_s` passed, or after `wake` or `close`. What is taken counts as waiting
+        until `settle`.
         """
         with self._lock:
-            self._arrived.wait_for(lambda: self._closed or any(self._queues.values()), timeout_s)
+            self._arrived.wait_for(
+                lambda: self._closed or self._woken or bool(self._queues), timeout_s
+            )
+            self._woken = False
             return self._take_block()
 
-    def settle(self, tickets: list[Ticket]) -> None:
+    def wake(self) -> None:
+        """Let `take` return at once, though nothing waits: there is other work."""
+        with self._lock:
+            self._woken = True
+            self._arrived.notify()
+
+    def settle(self, tickets: Sequence[Ticket]) -> None:
         """Forget transactions that a block decided, or that were dropped."""
         with self._lock:
             for ticket in tickets:
@@ -146,12 +176,21 @@ class Mempool:
                 nonces.discard(transaction.nonce)
                 if not nonces:
                     del self._per_key[transaction.key_id]
+                held = self._held[ticket.member]
+                held.count -= 1
+                held.size_bytes -= transaction.size
+                if not held.count:
+                    del self._held[ticket.member]
 
-    def close(self) -> None:
-        """Wake the writer for the last time."""
+    def close(self) -> list[Ticket]:
+        """Take in nothing more and wake the writer for the last time; what waited is returned."""
         with self._lock:
             self._closed = True
+            waiting = [ticket for queue in self._queues.values() for ticket in queue]
+            self._queues.clear()
             self._arrived.notify_all()
+        self.settle(waiting)
+        return waiting
 
     def _check_room(self, transaction: Transaction) -> None:
         full = len(self._by_id) >= POOL_TRANSACTIONS_MAX
@@ -165,9 +204,6 @@ class Mempool:
         size = messages = 0
         while self._queues and len(taken) < BLOCK_TRANSACTIONS_MAX:
             member, queue = next(iter(self._queues.items()))
-            if not queue:
-                del self._queues[member]
-                continue
             first = queue[0].transaction
             size += first.size
             messages += len(first.messages)
@@ -175,4 +211,22 @@ class Mempool:
                 break
             taken.append(queue.popleft())
             self._queues.move_to_end(member)
+            if not queue:
+                del self._queues[member]
         return taken
+
+
+def node_stopped() -> Problem:
+    """What those are told who come, or still wait, when the node stops."""
+    return Problem(
+        Category.UNAVAILABLE,
+        "NodeStopped",
+        "this node takes no transactions any more; see its log, then restart it",
+    )
+
+
+def _check_share(held: _Held, transaction: Transaction) -> None:
+    """A member holds at most a quarter of the pool, by count and by bytes."""
+    count_max, bytes_max = POOL_TRANSACTIONS_MAX // 4, POOL_BYTES_MAX // 4
+    if held.count >= count_max or held.size_bytes + transaction.size > bytes_max:
+        raise MemberQuota(limit=count_max)

@@ -8,6 +8,7 @@ root are what every copy of the ledger compares.
 
 from salus.base import codec, merkle
 from salus.base.codec import Struct
+from salus.base.entry import TransactionEntry
 from salus.base.types import Count, Hash32, Height, TimeMs
 from salus.machine.block import Block, Evidence, Outcome, Receipt, SealedBlock
 
@@ -63,13 +64,19 @@ def record_of(block: Block, outcome: Outcome, sealed: SealedBlock) -> BlockRecor
         log_root=sealed.log_root,
         log_size=sealed.log_size,
         results=[
-            Result(code=receipt.code, events=merkle.root(receipt.events))
-            for receipt in outcome.receipts
+            Result(code=receipt.code, events=_events_root(entry))
+            for receipt, entry in zip(outcome.receipts, outcome.entries, strict=True)
         ],
         state=sealed.state_root,
         time_ms=block.time_ms,
         txs=outcome.txs,
     )
+
+
+def _events_root(entry: bytes) -> bytes:
+    """The root over a transaction's events: its log entry has it, so nothing is hashed twice."""
+    read: TransactionEntry = codec.decode_loose(entry, TransactionEntry)
+    return read.events
 
 
 def read_record(payload: bytes) -> BlockRecord:

@@ -25,6 +25,9 @@ CHUNK_MAX = 250
 INLINE_MAX = 32
 """Below this many a thread's own check is quicker than the way to a process."""
 
+CHUNKS_FLYING = 2
+"""Chunks with one worker at once: the one it checks and the next, so that it never waits."""
+
 REMEMBERED_MAX = 65_536
 """Envelopes whose signature is known to hold; 32 B each."""
 
@@ -46,12 +49,9 @@ class VerifyPool:
         count = max(0, (os.cpu_count() or 1) - 1) if workers is None else workers
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._processes = [self._start_process() for _ in range(count)]
-        self._threads = [
-            threading.Thread(target=self._feed, args=(process,), daemon=True, name="verify")
-            for process in self._processes or [None]
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._senders = [
+            _started(self._feed, _Flight(process)) for process in self._processes
+        ] or [_started(self._work_alone)]
 
     def submit(self, data: bytes, answer: Callable[[bool], None]) -> None:
         """Check one envelope; `answer(holds)` is called once, in another thread."""
@@ -79,9 +79,9 @@ class VerifyPool:
 
     def close(self) -> None:
         """Answer what waits, then end the workers."""
-        for _ in self._threads:
+        for _ in self._senders:
             self._jobs.put(None)
-        for thread in self._threads:
+        for thread in self._senders:
             thread.join()
         for process in self._processes:
             if process.stdin is not None:
@@ -102,13 +102,20 @@ class VerifyPool:
         process.stdin.flush()
         return process
 
-    def _feed(self, process: subprocess.Popen[bytes] | None) -> None:
+    def _feed(self, flight: "_Flight") -> None:
+        answerer = _started(flight.answer)
         while (job := self._jobs.get()) is not None:
             chunk = [job, *self._waiting(CHUNK_MAX - 1)]
-            few = process is None or len(chunk) < INLINE_MAX
-            verdicts = self._inline(chunk) if few else self._in_process(process, chunk)
-            for one, verdict in zip(chunk, verdicts, strict=True):
-                one.answer(bool(verdict))
+            if len(chunk) < INLINE_MAX:
+                self._check_here(chunk)
+            else:
+                flight.send(chunk)
+        flight.end()
+        answerer.join()
+
+    def _work_alone(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._check_here([job, *self._waiting(CHUNK_MAX - 1)])
 
     def _waiting(self, most: int) -> list[_Job]:
         jobs: list[_Job] = []
@@ -123,21 +130,48 @@ class VerifyPool:
             jobs.append(job)
         return jobs
 
-    def _inline(self, chunk: Sequence[_Job]) -> list[bool]:
-        return [holds(self._network, job.data) for job in chunk]
+    def _check_here(self, chunk: Sequence[_Job]) -> None:
+        for job in chunk:
+            job.answer(holds(self._network, job.data))
 
-    def _in_process(
-        self, process: subprocess.Popen[bytes] | None, chunk: Sequence[_Job]
-    ) -> list[int]:
-        if process is None or process.stdin is None or process.stdout is None:
+
+class _Flight:
+    """Chunks on their way through one worker: it checks the next while the last is answered."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdin is None or process.stdout is None:
             raise Fault("a verify worker has no pipe")
+        self._sink, self._source = process.stdin, process.stdout
+        self._room = threading.Semaphore(CHUNKS_FLYING)
+        self._flying: queue.SimpleQueue[list[_Job]] = queue.SimpleQueue()
+
+    def send(self, chunk: list[_Job]) -> None:
+        """Hand a chunk to the worker; waits while too many are with it."""
+        self._room.acquire()
         frame = _ENCODER.encode([job.data for job in chunk])
-        process.stdin.write(len(frame).to_bytes(4, "big") + frame)
-        process.stdin.flush()
-        verdicts = process.stdout.read(len(chunk))
-        if len(verdicts) != len(chunk):
-            raise Fault("a verify worker ended: restart the node")
-        return list(verdicts)
+        self._flying.put(chunk)
+        self._sink.write(len(frame).to_bytes(4, "big") + frame)
+        self._sink.flush()
+
+    def end(self) -> None:
+        """Let `answer` return after what is under way."""
+        self._flying.put([])
+
+    def answer(self) -> None:
+        """Answer chunk by chunk, in order, until the end."""
+        while chunk := self._flying.get():
+            verdicts = self._source.read(len(chunk))
+            if len(verdicts) != len(chunk):
+                raise Fault("a verify worker ended: restart the node")
+            self._room.release()
+            for job, verdict in zip(chunk, verdicts, strict=True):
+                job.answer(bool(verdict))
+
+
+def _started(work: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, daemon=True, name="verify")
+    thread.start()
+    return thread
 
 
 class Remembered:

@@ -37,7 +37,6 @@ HEIGHTS_KEPT = 64
 LAYER_ROWS_MAX = 100_000
 """Changed rows in all layers together; bounds their memory to about 100 MB."""
 
-
 LEVELS_LARGE = 20
 """T grows by two up to here (70 MB of heap, half the pauses), by one above, to spare memory."""
 

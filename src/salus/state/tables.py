@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from salus.base import codec
 from salus.base.codec import Struct
-from salus.base.errors import invariant
-from salus.base.limits import ROW_BYTES_MAX
+from salus.base.errors import Fault, invariant
+from salus.base.limits import ROW_BYTES_MAX, STATE_KEY_BYTES_MAX
 
 Row = TypeVar("Row", bound=Struct)
 
@@ -51,7 +51,10 @@ class Table(Generic[Row]):
     def __init__(
         self, module: int, number: int, name: str, row: type[Row], parts: tuple[Part, ...] = ()
     ) -> None:
-        """`name`: `module.table`; `parts`: none for a table of one row."""
+        """`name`: `module.table`; `parts`: none for a table of one row; a wrong form is a Fault."""
+        invariant(all(part.width for part in parts[:-1]), f"{name}: its text part is not the last")
+        widest = 2 + sum(part.width or VARIABLE_BYTES_MAX for part in parts)
+        invariant(widest <= STATE_KEY_BYTES_MAX, f"{name}: keys over {STATE_KEY_BYTES_MAX} bytes")
         self.module = module
         self.number = number
         self.name = name
@@ -60,16 +63,13 @@ class Table(Generic[Row]):
         self.prefix = bytes((module, number))
 
     def key(self, *values: int | str | bytes) -> bytes:
-        """The state key of one row; a value of another width is a bug of the caller."""
-        if len(values) == 1 and not self.parts[0].is_number and self.parts[0].width:
-            value = values[0]
-            invariant(len(value) == self.parts[0].width, f"{self.name}: key of a wrong width")  # type: ignore[arg-type]  # bytes here
-            return self.prefix + value  # type: ignore[operator]  # as above
-        invariant(len(values) == len(self.parts), f"{self.name}: key of a wrong number of parts")
-        return self.prefix + b"".join(
-            _encode_part(self.name, part, value)
-            for part, value in zip(self.parts, values, strict=True)
-        )
+        """The state key of one row; a value of another kind or width is a bug of the caller."""
+        if len(values) != len(self.parts):
+            raise Fault(f"{self.name}: key of a wrong number of parts")
+        key = self.prefix
+        for part, value in zip(self.parts, values, strict=True):
+            key += _encode_part(self.name, part, value)
+        return key
 
     def split(self, state_key: bytes) -> tuple[int | str | bytes, ...]:
         """The parts of a state key of this table; the inverse of `key`."""
@@ -89,7 +89,8 @@ class Table(Generic[Row]):
     def encode(self, row: Row) -> bytes:
         """The bytes to store; a row over 64 KiB is a bug of its module."""
         value = codec.encode(row)
-        invariant(len(value) <= ROW_BYTES_MAX, f"{self.name}: row over {ROW_BYTES_MAX} bytes")
+        if len(value) > ROW_BYTES_MAX:
+            raise Fault(f"{self.name}: row over {ROW_BYTES_MAX} bytes")
         return value
 
     def __repr__(self) -> str:
@@ -98,12 +99,15 @@ class Table(Generic[Row]):
 
 
 def _encode_part(table: str, part: Part, value: int | str | bytes) -> bytes:
-    if isinstance(value, int):
-        return value.to_bytes(part.width, "big")
-    piece = value.encode() if isinstance(value, str) else value
-    fits = len(piece) == part.width if part.width else 0 < len(piece) <= VARIABLE_BYTES_MAX
-    invariant(fits, f"{table}: key part {part.name} of a wrong width")
-    return piece
+    if part.is_number:
+        if isinstance(value, int) and 0 <= value < 256**part.width:
+            return value.to_bytes(part.width, "big")
+    elif part.width:
+        if isinstance(value, bytes) and len(value) == part.width:
+            return value
+    elif isinstance(value, str) and 0 < len(piece := value.encode()) <= VARIABLE_BYTES_MAX:
+        return piece
+    raise Fault(f"{table}: key part {part.name} of a wrong kind or width")
 
 
 def _decode_part(part: Part, piece: bytes) -> int | str | bytes:

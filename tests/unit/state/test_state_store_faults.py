@@ -230,6 +230,7 @@ def test_unreadable_buckets_do_not_open(scrambled: Path) -> None:
 
 CONTRADICTIONS: dict[str, tuple[str, bytes, bytes | None, str]] = {
     "a format of another version": ("meta", b"base", bytes(50), "version 1"),
+    "a short base": ("meta", b"base", b"\x01", "cut short"),
     "no base": ("meta", b"base", None, "buckets but no base"),
     "a bucket lost": ("buckets", b"", None, "another root"),
 }

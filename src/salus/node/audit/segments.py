@@ -57,6 +57,13 @@ class Span:
             yield height, checked_payload(segment, memoryview(data)[at:], offset, height, chain)
             chain = chain_at(data, at)
 
+    def chains(self) -> Iterator[tuple[int, bytes]]:
+        """Height and chain value of each record, as written; `payloads` checks them."""
+        with self.path.open("rb") as file:
+            for height, offset in zip(self.heights, self.offsets, strict=True):
+                file.seek(offset + 32)
+                yield height, file.read(32)
+
 
 @dataclass(slots=True)
 class JournalFound:
@@ -146,7 +153,9 @@ def _check_mark(folder: Path, tip_height: int, chain: bytes, report: Report) -> 
     if mark is None:
         report.add(Finding("journal", f"journal/{CLEAN}", "a mark whose CRC fits", "another CRC"))
     elif mark != (tip_height, chain) or report.counts["journal.torn"]:
-        raise Damage(CLEAN, 0, f"an end at height {mark[0]}", f"another at {tip_height}")
+        raise Damage(
+            CLEAN, 0, f"an end at height {mark[0]} and nothing behind it", f"one at {tip_height}"
+        )
 
 
 def _check_spare(folder: Path, report: Report) -> None:

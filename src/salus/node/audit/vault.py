@@ -12,6 +12,7 @@ from pathlib import Path
 
 from salus.base import codec
 from salus.base.errors import Problem
+from salus.base.sealing import padme_bytes
 from salus.machine.context import View
 from salus.modules.consent import queries as consent
 from salus.modules.members import queries as members
@@ -76,8 +77,10 @@ class VaultChecker:
         row = self._batches.get(batch)
         if container.head.batch != batch:
             self._add(place, "the batch its name tells", "another")
-        elif row is not None and (row.root, row.bytes) != (container.root, len(data)):
+        elif row is not None and row.root != container.root:
             self._add(place, f"root {row.root.hex()}", container.root.hex())
+        elif row is not None and row.bytes != padme_bytes(len(data)):
+            self._add(place, f"about {row.bytes} bytes", f"{len(data)}")
         else:
             self._sound[batch] = container
             self._report.counts["vault.waiting"] += row is None

@@ -110,23 +110,11 @@ class Papers:
 
     def packages_of(self, grant: bytes) -> PackagesFound:
         """All packages of one grant, oldest first."""
-        return _found(
-            self._all(
-                "select number, grant_id, sealed from package where grant_id = ? order by number",
-                grant,
-            )
-        )
+        return self._packages("grant_id = ?", grant)
 
     def packages_after(self, number: int) -> PackagesFound:
         """Packages with greater numbers, at most 8 MiB of them."""
-        limit = VAULT_ANSWER_BYTES_MAX // PACKAGE_BYTES_MAX + 1
-        return _found(
-            self._all(
-                "select number, grant_id, sealed from package where number > ?"
-                " order by number limit ?",
-                number, limit,
-            )
-        )  # fmt: skip
+        return self._packages("number > ?", number)
 
     def tidy(self, view: View) -> None:
         """Remove the packages of grants that ended or were revoked."""
@@ -139,20 +127,21 @@ class Papers:
         """Close the file."""
         self._db.close()
 
+    def _packages(self, where: str, value: bytes | int) -> PackagesFound:
+        query = f"select number, grant_id, sealed from package where {where} order by number"  # noqa: S608 (a clause of this file)
+        packages: list[FoundPackage] = []
+        total_bytes = 0
+        with self._lock, closing(self._db.execute(query, (value,))) as rows:
+            for number, grant, sealed in rows:
+                total_bytes += len(sealed)
+                if packages and total_bytes > VAULT_ANSWER_BYTES_MAX:
+                    return PackagesFound(packages=packages, more=True)
+                packages.append(FoundPackage(grant=grant, number=number, sealed=sealed))
+        return PackagesFound(packages=packages, more=False)
+
     def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, closing(self._db.execute(query, values)) as cursor:
             return cursor.fetchall()
-
-
-def _found(rows: list[tuple[Any, ...]]) -> PackagesFound:
-    packages: list[FoundPackage] = []
-    total_bytes = 0
-    for number, grant, sealed in rows:
-        total_bytes += len(sealed)
-        if packages and total_bytes > VAULT_ANSWER_BYTES_MAX:
-            return PackagesFound(packages=packages, more=True)
-        packages.append(FoundPackage(grant=grant, number=number, sealed=sealed))
-    return PackagesFound(packages=packages, more=False)
 
 
 def _is_current(view: View, sheet: Sheet) -> bool:

@@ -5,8 +5,9 @@ The release log's file: one record a release call, appended and synced before th
     record  0   4 B  "REL1"
             4   4 B  payload bytes, u32 big-endian
             8   4 B  entries, u32, at least 1
-            12  4 B  CRC-32 over the salt, bytes 4-11 and the payload
-            16       payload: each entry as u32 length ‖ bytes
+            12  4 B  CRC-32 over the salt and the payload
+            16  4 B  CRC-32 over the salt and bytes 0-15: a length is believed by it alone
+            20       payload: each entry as u32 length ‖ bytes
 
 A record counts whole or not at all. A bad last record is taken for torn, and dropped, only if part
 of it was never written: its end is missing, or a whole sector of 512 bytes is zeros. Anything else
@@ -24,7 +25,7 @@ FILE_MAGIC = b"SALUSR1\n"
 FILE_HEAD_BYTES = 16
 
 MAGIC = b"REL1"
-HEAD_BYTES = 16
+HEAD_BYTES = 20
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 """A call's 32 tags with 4,000 wants take a hundredth of it."""
 
@@ -33,6 +34,7 @@ _PART_BYTES_MIN = 16
 """A shorter end of a record may be zeros by chance."""
 
 _HEAD = struct.Struct(">4sIII")
+_HEAD_CRC_AT = _HEAD.size
 
 
 class Record(NamedTuple):
@@ -57,8 +59,8 @@ class Torn(Exception):
 def pack(entries: Sequence[bytes], salt: bytes) -> bytes:
     """The record of one call's entries; `salt`: the file's, 8 B."""
     payload = b"".join(len(entry).to_bytes(4, "big") + entry for entry in entries)
-    counted = struct.pack(">II", len(payload), len(entries))
-    return MAGIC + counted + crc32(salt + counted + payload).to_bytes(4, "big") + payload
+    head = _HEAD.pack(MAGIC, len(payload), len(entries), crc32(salt + payload))
+    return head + crc32(salt + head).to_bytes(4, "big") + payload
 
 
 def read(data: bytes, at: int, salt: bytes) -> Record:
@@ -67,11 +69,15 @@ def read(data: bytes, at: int, salt: bytes) -> Record:
 
     Raises Torn: part of it was never written; Fault: release log damaged.
     """
-    magic, payload_bytes, count, checksum = _HEAD.unpack(data[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"))
+    payload_bytes = payload_bytes_of(data[:HEAD_BYTES], salt)
+    if payload_bytes is None:
+        raise _bad(data, at)
     end = HEAD_BYTES + payload_bytes
-    body = salt + data[4:12] + data[HEAD_BYTES:end]
-    if magic != MAGIC or len(data) < end or crc32(body) != checksum:
-        raise _bad(data, at, end if magic == MAGIC else len(data))
+    if len(data) < end:
+        raise Torn
+    _, _, count, checksum = _HEAD.unpack_from(data)
+    if crc32(salt + data[HEAD_BYTES:end]) != checksum:
+        raise _bad(data[:end], at)
     entries = tuple(_entries(data[HEAD_BYTES:end], count))
     offsets = []
     place = at + HEAD_BYTES
@@ -81,11 +87,15 @@ def read(data: bytes, at: int, salt: bytes) -> Record:
     return Record(entries, tuple(offsets), at + end)
 
 
-def payload_bytes_of(head: bytes) -> int:
-    """The payload's length as a record's first 16 bytes state it; 0 if they are no head."""
-    if len(head) < HEAD_BYTES or head[:4] != MAGIC:
-        return 0
-    return int.from_bytes(head[4:8], "big")
+def payload_bytes_of(head: bytes, salt: bytes) -> int | None:
+    """The payload's length as a record's first 20 bytes state it, or None: they are no head."""
+    if len(head) < HEAD_BYTES:
+        return None
+    magic, payload_bytes, _, _ = _HEAD.unpack_from(head)
+    checksum = int.from_bytes(head[_HEAD_CRC_AT:HEAD_BYTES], "big")
+    if magic != MAGIC or crc32(salt + head[:_HEAD_CRC_AT]) != checksum:
+        return None
+    return int(payload_bytes)
 
 
 def damaged() -> Fault:
@@ -108,9 +118,9 @@ def _entries(payload: bytes, count: int) -> list[bytes]:
     return entries
 
 
-def _bad(data: bytes, at: int, end: int) -> Exception:
-    cut = len(data) < min(end, HEAD_BYTES + PAYLOAD_BYTES_MAX)
-    return Torn() if cut or _has_unwritten(data[:end], at) else damaged()
+def _bad(data: bytes, at: int) -> Exception:
+    is_cut = len(data) < HEAD_BYTES
+    return Torn() if is_cut or _has_unwritten(data, at) else damaged()
 
 
 def _has_unwritten(data: bytes, at: int) -> bool:

@@ -141,8 +141,11 @@ class ReleaseLog:
     def _read(self, at: int, file_end: int) -> Record:
         """Read the record at an offset; raises Torn, Fault."""
         head = self._disk.plain.pread(self._file, HEAD_BYTES, at)
-        record_bytes = HEAD_BYTES + log_record.payload_bytes_of(head)
-        data = self._disk.plain.pread(self._file, min(record_bytes, file_end - at), at)
+        payload_bytes = log_record.payload_bytes_of(head, self._salt)
+        if payload_bytes is None:
+            payload_bytes = log_record.PAYLOAD_BYTES_MAX
+        record_bytes = min(HEAD_BYTES + payload_bytes, file_end - at)
+        data = self._disk.plain.pread(self._file, record_bytes, at)
         return log_record.read(data, at, self._salt)
 
     def _drop_torn(self, file_end: int) -> None:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from salus.base import codec
 from salus.node.vault.messages import ContainerFound
 from salus.node.vault.placement import holders
@@ -68,14 +70,14 @@ def test_seat_without_container_fetches_its_shares(held: "Held") -> None:
     assert [] == list(node.vault.verify_all())
 
 
-def test_false_copy_is_not_believed(held: "Held") -> None:
+def test_false_copy_is_not_believed(held: "Held", monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that sends another container is named, and the next one is asked."""
     network = held.network
     first, lost, *_ = placed(network, held.sealed.batch)
     other = network.seal(held.patient, [DAY])
     liar = network.members[first].id
     true_way = network.node(first).vault.get
-    network.node(first).vault.get = lambda _batch: other.container  # type: ignore[method-assign]  # a liar
+    monkeypatch.setattr(network.node(first).vault, "get", lambda _batch: other.container)
     network.node(lost).vault._holdings.objects.delete(held.sealed.batch.hex())
     peers = [network.peer(lost, number) for number in others(network, lost)]
     report = network.node(lost).vault.repair(peers, deep=True)

@@ -1,28 +1,38 @@
 """A witness answers a right request with its true shares, and logs before it answers."""
 
+import errno
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
-from msgspec.structs import replace
 
-from salus.base import codec
 from salus.base.errors import Problem
 from salus.base.signing import SigningKey
 from salus.client.unseal import SlotKeys, open_as_reader
+from salus.node.ports import RealDisk, StrictDisk
 from salus.sealed import container as containers
-from salus.sealed.grants import Leaf, Reader
+from salus.sealed.grants import Reader
 from salus.sealed.release import NOT_COVERED, RELEASED, ReleaseAnswer, Want
 from tests.support.network import DAY, Granted, Network, Patient, make_network
 from tests.support.reader import Session, by_commitment, start
 
 
+class _FailingDisk(RealDisk):
+    """A disk whose syncs fail."""
+
+    def fdatasync(self, file: int) -> None:
+        """Fail."""
+        raise OSError(errno.EIO, f"descriptor {file}")
+
+
 class Case:
     """One patient's two days in two compartments, sealed by member 0, granted to member 1."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make it all on a fresh network."""
-        self.network: Network = make_network(folder)
+    def __init__(self, network: Network) -> None:
+        """Make it all with a patient of its own."""
+        network.clock.time_ms = network.ledger.tip.time_ms
+        self.network = network
         self.patient: Patient = self.network.patient()
         self.sealed = self.network.seal(self.patient, [DAY, DAY - 1])
         self.network.store(self.sealed)
@@ -34,12 +44,18 @@ class Case:
         return start(self.network, self.granted, 1, self.wants, **changes)  # type: ignore[arg-type]  # the leaf's fields
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Iterator[Case]:
-    """A case, closed at the end."""
-    made = Case(tmp_path)
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """One network for all tests of this file."""
+    made = make_network(tmp_path_factory.mktemp("network"))
     yield made
-    made.network.close()
+    made.close()
+
+
+@pytest.fixture
+def case(network: Network) -> Case:
+    """A case of its own on the network."""
+    return Case(network)
 
 
 def test_release_opens_records_with_threshold_witnesses(case: Case) -> None:
@@ -68,10 +84,11 @@ def test_release_opens_records_with_threshold_witnesses(case: Case) -> None:
 
 def test_release_logs_one_line_a_tag(case: Case) -> None:
     """What left is in the log when the answer is there: a line a tag, leaf and wants in it."""
-    node = case.network.node(2)
-    case.session().ask(node)
+    witness = case.network.node(2).witness
+    before = witness.log_size
+    case.session().ask(case.network.node(2))
 
-    assert (2, 2) == (node.witness.log_size, node.witness.verify_log())
+    assert before + 2 == witness.log_size == witness.verify_log()
 
 
 def test_release_names_final_height(case: Case) -> None:
@@ -106,9 +123,10 @@ def test_unknown_group_is_one_answer_not_a_refusal(case: Case) -> None:
 def test_nothing_covered_logs_nothing(case: Case) -> None:
     """Where no share leaves, the log stays as it is."""
     node = case.network.node(0)
+    before = node.witness.log_size
     case.session().ask(node, [Want(batch=bytes(16), group=0)])
 
-    assert 0 == node.witness.log_size
+    assert before == node.witness.log_size
 
 
 def test_wallet_reads_through_a_member(case: Case) -> None:
@@ -121,44 +139,61 @@ def test_wallet_reads_through_a_member(case: Case) -> None:
     assert [RELEASED] * 4 == [one.answer for one in session.shares(answer, 1, case.wants)]
 
 
-def test_one_request_at_a_time_per_session(case: Case) -> None:
+def test_one_request_at_a_time_per_session(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second request of a session is turned away while the first is under way."""
     node = case.network.node(0)
     session = case.session()
     refused: list[str] = []
 
     def ask_again() -> None:
-        node.witness._fresh_tip = None
+        monkeypatch.undo()
         with pytest.raises(Problem) as caught:
             session.ask(node)
         refused.append(caught.value.name)
 
-    node.witness._fresh_tip = ask_again
+    monkeypatch.setattr(node.witness, "_fresh_tip", ask_again)
     case.network.clock.time_ms += 31_000
     session.ask(node)
 
     assert ["SessionBusy"] == refused
 
 
-def test_idle_ledger_is_renewed_before_it_counts_as_lagging(case: Case) -> None:
+def test_idle_ledger_is_renewed_before_it_counts_as_lagging(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An idle tip is renewed once it is 30 s old, so that a release does not fail for silence."""
     node = case.network.node(0)
     session = case.session()
-    node.witness._fresh_tip = lambda: case.network.wait(200_000)
+    monkeypatch.setattr(node.witness, "_fresh_tip", lambda: case.network.wait(200_000))
     case.network.clock.time_ms += 200_000
     answer = session.ask(node)
 
     assert isinstance(answer, ReleaseAnswer)
 
 
-def test_leaf_of_second_place_is_found(case: Case) -> None:
-    """Any leaf under the intent's root counts, by its own index and path."""
-    session = case.session()
-    leaf = codec.decode(session.request.leaf, Leaf)
-    other = replace(leaf, intent=bytes(16))
+def test_no_share_leaves_before_its_line_is_synced(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the log's sync fails the process ends; no answer was given."""
 
-    assert other != leaf
-    assert isinstance(session.ask(case.network.node(0)), ReleaseAnswer)
+    def die(reason: str) -> NoReturn:
+        raise SystemExit(reason)
+
+    log = case.network.node(3).witness._log
+    monkeypatch.setattr(log, "_disk", StrictDisk(_FailingDisk(), die))
+    with pytest.raises(SystemExit, match="a sync failed"):
+        case.session().ask(case.network.node(3))
+
+
+def test_two_sessions_cannot_both_be_the_last(case: Case) -> None:
+    """Sessions that come at the same moment are counted one after another."""
+    granted = case.network.grant(case.patient, 1, sessions_per_day=1)
+    sessions = [start(case.network, granted, 1, case.wants) for _ in range(4)]
+    node = case.network.node(0)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda session: session.ask(node), sessions))
+
+    assert 1 == sum(isinstance(answer, ReleaseAnswer) for answer in answers)
 
 
 def test_sessions_of_a_day_are_counted_across_a_restart(case: Case) -> None:
