@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench.rows.messages import Put, PutRows
 from bench.rows.module import add_to_chain
@@ -20,6 +21,7 @@ from salus.base.signing import SigningKey
 from salus.machine.block import Block
 from salus.machine.genesis import FORMAT, Genesis, network_id, read_genesis, write_genesis
 from salus.machine.transaction import sign
+from salus.node.keys import MemberKeys
 from salus.node.ledger import Ledger
 from salus.node.ports import RealClock
 
@@ -44,13 +46,18 @@ class Network:
     keys: Sequence[SigningKey]
     genesis: bytes
 
+    @classmethod
+    def of(cls, genesis: bytes) -> Self:
+        """The network of that genesis file, in another process."""
+        return cls(_keys(), genesis)
+
     @property
     def id(self) -> bytes:
         """The network id; 32 B."""
         return network_id(self.genesis)
 
 
-def network() -> Network:
+def new_network() -> Network:
     """The network; its keys come from fixed seeds."""
     keys = _keys()
     genesis = Genesis(
@@ -69,11 +76,6 @@ def network() -> Network:
     return Network(keys, write_genesis(genesis))
 
 
-def same_network(genesis: bytes) -> Network:
-    """The network of that genesis file, in another process."""
-    return Network(_keys(), genesis)
-
-
 def open_ledger(folder: Path, of: Network) -> Ledger:
     """Open or make the ledger in a folder, with the rows module in its machine."""
     add_to_chain()
@@ -82,13 +84,31 @@ def open_ledger(folder: Path, of: Network) -> Ledger:
 
 def fill(ledger: Ledger, of: Network, rows: int) -> None:
     """Bring a new ledger to so many rows; nonces 0, 1, 2 … of the first keys are then spent."""
-    for number, txs in enumerate(_filling(of, rows)):
-        block = Block(
-            evidence=[], height=ledger.tip.height + 1, time_ms=ledger.tip.time_ms + 1, txs=txs
-        )
-        executed = ledger.execute(block, signatures=[True] * len(txs))
-        assert all(receipt.code == 0 for receipt in executed.outcome.receipts), number
-        ledger.commit(executed)
+    for txs in _filling(of, rows):
+        add_block(ledger, txs)
+
+
+def add_block(ledger: Ledger, txs: Sequence[bytes]) -> None:
+    """Execute and commit one block of envelopes that are known to hold, a millisecond later."""
+    block = Block(
+        evidence=[], height=ledger.tip.height + 1, time_ms=ledger.tip.time_ms + 1, txs=list(txs)
+    )
+    executed = ledger.execute(block, signatures=[True] * len(txs))
+    assert {0} == {receipt.code for receipt in executed.outcome.receipts}
+    ledger.commit(executed)
+
+
+def first_member() -> MemberKeys:
+    """All secrets of the member whose node is measured over HTTP."""
+    return MemberKeys(
+        transaction=SigningKey(_seed("transaction", 0)),
+        sealing=SealingKey(_seed("sealing", 0)),
+        service=SigningKey(_seed("service", 0)),
+        log=SigningKey(_seed("log", 0)),
+        retention=_seed("retention", 0),
+        house=_seed("house", 0),
+        storage=_seed("storage", 0),
+    )
 
 
 def row_key(number: int) -> bytes:
@@ -113,15 +133,15 @@ def _filling(of: Network, rows: int) -> Iterator[list[bytes]]:
     for nonce in itertools.count():
         txs = []
         for key in of.keys[:FILL_TRANSACTIONS]:
-            puts = [random_row(draw, one) for one in itertools.islice(numbers, FILL_ROWS_A_TRANSACTION)]
+            puts = [
+                random_row(draw, one) for one in itertools.islice(numbers, FILL_ROWS_A_TRANSACTION)
+            ]
             messages = [
                 PutRows(rows=puts[at : at + FILL_ROWS_A_MESSAGE])
                 for at in range(0, len(puts), FILL_ROWS_A_MESSAGE)
             ]
             if messages:
-                txs.append(
-                    sign(of.id, key, messages, nonce=nonce, until_ms=time_ms + LIFETIME_MS)
-                )
+                txs.append(sign(of.id, key, messages, nonce=nonce, until_ms=time_ms + LIFETIME_MS))
         if not txs:
             return
         yield txs

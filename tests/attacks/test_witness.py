@@ -6,62 +6,23 @@ code that applies is the answer.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from salus.base import codec
 from salus.base.signing import SigningKey
-from salus.modules.consent.messages import RevokeGrant, StopTag
 from salus.modules.members.messages import EndPractitioner
 from salus.sealed import acts
-from salus.sealed.acts import StopTagAct
-from salus.sealed.grants import Item, Reader, RevokeGrantAct, sign_opening
+from salus.sealed.grants import Reader
 from salus.sealed.release import (
-    NOT_COVERED,
-    RELEASED,
     ReleaseAnswer,
     ReleaseRefusal,
     ShownTerms,
-    Want,
 )
-from tests.support.network import DAY, HOUR_MS, Granted, Network, make_network
-from tests.support.reader import Session, by_commitment, start
-
-READER = 1
-WITNESS = 2
-
-
-class Case:
-    """A batch of one patient on the ledger, granted to member 1; member 2 is asked."""
-
-    def __init__(self, network: Network, patch: pytest.MonkeyPatch) -> None:
-        """Make it all with a patient of its own; what `patch` changes is undone."""
-        network.clock.time_ms = network.ledger.tip.time_ms
-        self.network = network
-        self.patch = patch
-        self.patient = self.network.patient()
-        self.sealed = self.network.seal(self.patient, [DAY])
-        self.network.store(self.sealed)
-        self.wants = [Want(batch=self.sealed.batch, group=group) for group in range(2)]
-        self.node = self.network.node(WITNESS)
-
-    def grant(self, **terms: Any) -> Granted:
-        """A grant to member 1."""
-        return self.network.grant(self.patient, READER, **terms)
-
-    def session(self, granted: Granted | None = None, **leaf: Any) -> Session:
-        """A session of member 1."""
-        return start(self.network, granted or self.grant(), READER, self.wants, **leaf)
-
-    def answers(
-        self, session: Session, wants: list[Want] | None = None, **request: Any
-    ) -> list[int]:
-        """The answers to each want."""
-        wanted = sorted(self.wants if wants is None else wants)
-        answer = session.ask(self.node, wanted, **request)
-        return [one.answer for one in session.shares(answer, WITNESS + 1, wanted)]
+from tests.support.network import HOUR_MS, Network, make_network
+from tests.support.reader import by_commitment, start
+from tests.support.witness_case import READER, Case, revoke
 
 
 @pytest.fixture(scope="module")
@@ -340,95 +301,3 @@ def test_attack_is_refused(case: Case, code: str, attack: Attack) -> None:
     assert isinstance(answer, ReleaseRefusal)
     assert code == answer.code
     assert case.node.witness.log_size - before in (0, 2)
-
-
-def test_opening_by_a_stranger_opens_nothing(case: Case) -> None:
-    """W14: a reader in league with one patient cannot open a tag that is not theirs."""
-    granted = case.grant(on_ledger=False)
-    thief = SigningKey.random()
-    openings = [
-        sign_opening(thief, case.network.ledger.network, granted.shown.terms, item.tag)
-        for item in granted.terms.items
-    ]
-    case.network.put_grant(granted.terms, granted.shown, granted.key)
-    shown = ShownTerms(openings=openings, terms=granted.shown.terms)
-
-    assert [NOT_COVERED] * 2 == case.answers(case.session(granted), shown=shown)
-
-
-def test_old_control_key_opens_nothing(case: Case) -> None:
-    """W14: a rotated control key ends the openings of the old one on its tag."""
-    granted = case.grant()
-    session = case.session(granted)
-    keys = case.patient.tags[3]
-    rotate(case, keys)
-    first_is_rotated = min(case.patient.tags.values(), key=lambda one: one.tag) is keys
-    expected = [NOT_COVERED, RELEASED] if first_is_rotated else [RELEASED, NOT_COVERED]
-
-    assert expected == case.answers(session)
-
-
-def test_stopped_tag_opens_nothing(case: Case) -> None:
-    """W14: "stop everything here" ends a grant's item by the tag's era, the other tag stays."""
-    granted = case.grant()
-    session = case.session(granted)
-    keys = case.patient.tags[4]
-    act = acts.sign(
-        keys.control(0), case.network.ledger.network, StopTagAct(era=1, sequence=2, tag=keys.tag)
-    )
-    case.network.must([StopTag(act=act.data, signature=act.signature)])
-
-    assert [NOT_COVERED, RELEASED] == sorted(case.answers(session), reverse=True)
-
-
-def test_old_era_in_terms_opens_nothing(case: Case) -> None:
-    """W14: terms that name an era the tag does not have."""
-    items = [
-        Item(era=7, first_day=DAY, last_day=DAY, tag=tag)
-        for tag in sorted(case.patient.tag(number) for number in case.patient.tags)
-    ]
-
-    assert [NOT_COVERED] * 2 == case.answers(case.session(case.grant(items=items)))
-
-
-@pytest.mark.parametrize(("first", "last"), [(DAY + 1, DAY + 9), (DAY - 9, DAY - 1)])
-def test_days_outside_the_window_open_nothing(case: Case, first: int, last: int) -> None:
-    """W14: a record's day just outside the granted window, on either side."""
-    items = [
-        Item(era=0, first_day=first, last_day=last, tag=tag)
-        for tag in sorted(case.patient.tag(number) for number in case.patient.tags)
-    ]
-
-    assert [NOT_COVERED] * 2 == case.answers(case.session(case.grant(items=items)))
-
-
-def test_another_patients_groups_open_nothing(case: Case) -> None:
-    """W14: another person's groups among the wants get the answer of groups that do not exist."""
-    other = case.network.patient()
-    sealed = case.network.seal(other, [DAY])
-    case.network.store(sealed)
-    wants = [*case.wants, Want(batch=sealed.batch, group=0), Want(batch=sealed.batch, group=77)]
-    answers = dict(zip(sorted(wants), case.answers(case.session(), wants), strict=True))
-
-    assert [RELEASED, RELEASED, NOT_COVERED, NOT_COVERED] == [answers[want] for want in wants]
-
-
-def test_uncommitted_batch_opens_nothing(case: Case) -> None:
-    """W14: shares of a batch that the ledger does not have stay, though the seat holds them."""
-    sealed = case.network.seal(case.patient, [DAY])
-    case.node.vault.put(case.network.members[0].id, sealed.container)
-    wants = [Want(batch=sealed.batch, group=0)]
-
-    assert [NOT_COVERED] == case.answers(case.session(), wants)
-
-
-def revoke(case: Case, granted: Granted) -> None:
-    """End a grant by its key."""
-    act = RevokeGrantAct(grant=granted.grant)
-    signed = acts.sign(granted.key, case.network.ledger.network, act)
-    case.network.must([RevokeGrant(act=signed.data, signature=signed.signature)])
-
-
-def rotate(case: Case, keys: Any) -> None:
-    """Give a tag its next control key."""
-    case.network.update_tag(keys, new_control=keys.control(1))

@@ -48,8 +48,9 @@ from salus.sealed.grants import (
 )
 from salus.sealed.record import Meta
 from salus.sealed.release import ShownTerms
-from salus.sealed.sheet import Sheet, sheet_root
+from salus.sealed.sheet import sheet_root
 from tests.support.machine import GENESIS_MS, Actor, Person
+from tests.support.parts import Granted, Patient, StillClock, TestNode
 
 BLOCK_MS = 1_000
 SEGMENT_BYTES = 1_048_576
@@ -58,69 +59,6 @@ DAY = 46_349
 """Clinical day 2026-11-25; each sheet of a test begins before it."""
 
 FIRST_DAY = DAY // 64 * 64 - 64
-
-
-class StillClock:
-    """A clock that stands where the test puts it."""
-
-    def __init__(self, now_ms: int) -> None:
-        """`now_ms`: what it shows."""
-        self.time_ms = now_ms
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970-01-01 UTC."""
-        return self.time_ms
-
-    def monotonic(self) -> float:
-        """The same in seconds."""
-        return self.time_ms / 1_000
-
-
-@dataclass
-class TestNode:
-    """What one member runs, but for an engine."""
-
-    __test__ = False
-
-    identity: Identity
-    shares: ShareStore
-    vault: Vault
-    witness: Witness
-    door: PeerDoor
-
-    def close(self) -> None:
-        """Close all three."""
-        self.vault.close()
-        self.witness.close()
-        self.shares.close()
-
-
-@dataclass
-class Patient:
-    """A wallet with one registered, sheeted tag a compartment used."""
-
-    wallet: Wallet
-    tags: dict[int, CompartmentKeys]
-    sheets: dict[int, Sheet]
-    link_until_ms: int
-
-    def control(self, compartment: int) -> SigningKey:
-        """The control key of one tag."""
-        return self.tags[compartment].control(0)
-
-    def tag(self, compartment: int) -> bytes:
-        """The tag's name."""
-        return self.tags[compartment].tag
-
-
-@dataclass
-class Granted:
-    """A grant on the ledger, with what a reader shows."""
-
-    grant: bytes
-    key: SigningKey
-    terms: Terms
-    shown: ShownTerms
 
 
 @dataclass

@@ -24,7 +24,8 @@ from salus.sealed.release import (
     open_shares,
     release_place,
 )
-from tests.support.network import Granted, Network, TestNode
+from tests.support.network import Network
+from tests.support.parts import Granted, TestNode
 
 SESSION_MS = 900_000
 

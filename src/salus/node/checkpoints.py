@@ -6,24 +6,23 @@ every entry below its size.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from salus.base import codec, note
 from salus.base.errors import Category, Problem
-from salus.base.note import Checkpoint, Line, Note, Signer
-from salus.base.note_text import NoteRefused
+from salus.base.note import COSIGNER, Checkpoint, Line, Note, Signer
+from salus.base.note_text import NoteRefused, parse_decimal
+from salus.modules.members import queries as members
 from salus.node.cosigner import ROUTE, CosignAsked, Cosigned
 from salus.node.ledger import Ledger, Tip
-from salus.node.member_keys import cosigner_keys
+from salus.node.member_keys import member_keys
 from salus.node.peers import Peer
+from salus.node.small_file import write_whole
 
 log = structlog.get_logger()
-
-Ask = Callable[[CosignAsked], Cosigned]
-"""One cosigner's door; raises Problem."""
 
 TRIES = 3
 """Questions to one cosigner: the first learns the size it signed last, the second proves growth."""
@@ -44,7 +43,7 @@ class Checkpoints:
         self._file = folder / "checkpoint"
         self._ledger = ledger
         self._signer = signer
-        self._asks: list[Ask] = [_ask_peer(peer) for peer in peers]
+        self._peers = list(peers)
         self._lock = threading.Lock()
         self._newest: Note | None = self._load()
 
@@ -66,16 +65,17 @@ class Checkpoints:
             return self._newest
 
     def quorum(self) -> int:
-        """⌊2m/3⌋ + 1 of the m active members."""
-        return 2 * len(cosigner_keys(self._ledger.view())) // 3 + 1
+        """⌊2m/3⌋ + 1 of the m active members, however many log keys each has."""
+        return 2 * len(members.roster(self._ledger.view())) // 3 + 1
 
     def _make(self, tip: Tip) -> Note:
         checkpoint = Checkpoint(self._signer.name, tip.log_size, tip.log_root)
         made = note.sign(checkpoint, self._signer)
-        lines = [self._collect(made, ask) for ask in self._asks]
-        for line in lines:
-            made = made if line is None else made.add(line)
-        found, quorum = len([line for line in lines if line is not None]), self.quorum()
+        lines = [self._collect(made, peer) for peer in self._peers]
+        signed = [line for line in lines if line is not None]
+        for line in signed:
+            made = made.add(line)
+        found, quorum = len({line.name for line in signed}), self.quorum()
         if found < quorum:
             raise Problem(
                 Category.UNAVAILABLE,
@@ -85,7 +85,7 @@ class Checkpoints:
             )
         return made
 
-    def _collect(self, made: Note, ask: Ask) -> Line | None:
+    def _collect(self, made: Note, peer: Peer) -> Line | None:
         """One cosigner's line; None if it does not answer or refuses."""
         old = 0
         for _ in range(TRIES):
@@ -95,36 +95,41 @@ class Checkpoints:
                 old_size=old,
             )
             try:
-                cosigned = ask(asked)
+                cosigned = codec.decode(peer.call(ROUTE, codec.encode(asked)), Cosigned)
+                return self._checked(made, peer.member, Line(cosigned.name, cosigned.blob))
             except Problem as problem:
-                if problem.name != "SizeKnown" or int(problem.text) > made.checkpoint.size:
-                    log.warning("checkpoint.not_cosigned", reason=problem.name)
+                known = _size_known(problem)
+                if known is None or known > made.checkpoint.size:
+                    log.warning(
+                        "checkpoint.not_cosigned", member=peer.member.hex(), reason=problem.name
+                    )
                     return None
-                old = int(problem.text)
-                continue
-            return self._checked(made, Line(cosigned.name, cosigned.blob))
+                old = known
+            except (codec.Malformed, NoteRefused) as error:
+                log.warning(
+                    "checkpoint.bad_cosignature", member=peer.member.hex(), reason=str(error)
+                )
+                return None
         return None
 
-    def _checked(self, made: Note, line: Line) -> Line | None:
-        """The line, if it is a cosignature of an active member that holds."""
-        for key in cosigner_keys(self._ledger.view()):
+    def _checked(self, made: Note, member: bytes, line: Line) -> Line:
+        """The line, if it is by the member that was asked and holds; raises NoteRefused."""
+        for key in member_keys(self._ledger.view(), member, COSIGNER):
             if (key.name, key.hash) == (line.name, line.blob[:4]):
-                try:
-                    note.check_line(key, made.checkpoint.text, line.blob)
-                except NoteRefused:
-                    break
+                note.check_line(key, made.checkpoint.text, line.blob)
                 return line
-        log.warning("checkpoint.bad_cosignature", origin=line.name)
-        return None
+        raise NoteRefused("it is by no log key of the member that was asked")
 
     def _store(self, made: Note) -> None:
-        temporary = self._file.with_suffix(".new")
-        temporary.write_text(made.text)
-        temporary.rename(self._file)
+        write_whole(self._file, made.text.encode())
 
     def _load(self) -> Note | None:
         return note.parse(self._file.read_text()) if self._file.exists() else None
 
 
-def _ask_peer(peer: Peer) -> Ask:
-    return lambda asked: codec.decode(peer.call(ROUTE, codec.encode(asked)), Cosigned)
+def _size_known(problem: Problem) -> int | None:
+    """The size a cosigner signed last, if that is what it answered."""
+    try:
+        return parse_decimal(problem.text) if problem.name == "SizeKnown" else None
+    except NoteRefused:
+        return None

@@ -5,21 +5,19 @@ What was cosigned last of each origin is on disk before the answer leaves, so th
 this member sign two histories. A log that differs from the member's own is refused as well.
 """
 
-import os
 import threading
 from pathlib import Path
 
-import msgspec
-
 from salus.base import codec, note
 from salus.base.codec import Struct
-from salus.base.errors import Category, Problem
+from salus.base.errors import Category, Fault, Problem
 from salus.base.note import Checkpoint, Signer
 from salus.base.note_text import NoteRefused
 from salus.base.types import Count, Hash32
 from salus.node.ledger import Ledger
 from salus.node.member_keys import log_keys
 from salus.node.ports import Clock
+from salus.node.small_file import write_whole
 
 ROUTE = "log/cosign"
 CATCH_UP_S = 3.0
@@ -76,6 +74,7 @@ class Cosigner:
         try:
             parsed = note.parse(asked.note)
             self._check_origin(parsed)
+            self._reach(parsed.checkpoint.size)
             with self._lock:
                 self._check_growth(parsed.checkpoint, asked)
                 self._remember(parsed.checkpoint)
@@ -99,31 +98,27 @@ class Cosigner:
             return
         raise NoteRefused("the note is signed by no log key of an active member")
 
+    def _reach(self, size: int) -> None:
+        """Wait for the own copy; outside the lock, so that a false size keeps nobody else waiting."""
+        tip = self._ledger.tip
+        end_s = self._clock.monotonic() + CATCH_UP_S
+        while tip.log_size < size:
+            left_s = end_s - self._clock.monotonic()
+            newer = self._ledger.wait_above(tip.height, max(0.0, left_s))
+            if newer is tip:
+                raise NoteRefused("this member has not seen so large a log yet; ask again")
+            tip = newer
+
     def _check_growth(self, new: Checkpoint, asked: CosignAsked) -> None:
         seen = self._read(self._path(new.origin))
         if asked.old_size != seen.size:
             raise SizeKnown(seen.size)
         note.may_cosign(seen.size, seen.root, new.size, new.root, asked.consistency)
-        tip = self._ledger.tip
-        while tip.log_size < new.size:
-            height = tip.height
-            tip = self._ledger.wait_above(height, CATCH_UP_S)
-            if tip.height == height:
-                raise NoteRefused("this member has not seen so large a log yet; ask again")
         if self._ledger.log_root(new.size) != new.root:
             raise NoteRefused("the root differs from this member's own log: a split view")
 
     def _remember(self, new: Checkpoint) -> None:
-        path = self._path(new.origin)
-        temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(codec.encode(_Seen(root=new.root, size=new.size)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        write_whole(self._path(new.origin), codec.encode(_Seen(root=new.root, size=new.size)))
 
     def _path(self, origin: str) -> Path:
         return self._folder / f"{origin.replace('/', '-')}.seen"
@@ -131,4 +126,10 @@ class Cosigner:
     def _read(self, path: Path) -> _Seen:
         if not path.exists():
             return _Seen(root=bytes(32), size=0)
-        return msgspec.msgpack.decode(path.read_bytes(), type=_Seen)
+        try:
+            return codec.decode(path.read_bytes(), _Seen)
+        except codec.Malformed:
+            raise Fault(
+                f"{path.name}: what was cosigned last is unreadable. Restore the file from a backup; "
+                "without it this member could sign two histories."
+            ) from None

@@ -25,5 +25,7 @@ class FolderLock:
             ) from None
 
     def release(self) -> None:
-        """Let the next process in."""
-        os.close(self._file)
+        """Let the next process in; once."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -13,6 +13,7 @@ from salus.base import keyfile
 from salus.base.errors import Category, Problem
 from salus.base.sealing import SealingKey
 from salus.base.signing import SigningKey, member_id
+from salus.node.small_file import write_whole
 
 
 class Use(enum.IntEnum):
@@ -65,7 +66,7 @@ def make_demo_keys(folder: Path) -> MemberKeys:
     for use in Use:
         path = folder / use.file_name
         if not path.exists():
-            _write_once(path, keyfile.lock_demo(os.urandom(32), use))
+            write_whole(path, keyfile.lock_demo(os.urandom(32), use))
     return load_keys(folder, demo=True)
 
 
@@ -75,7 +76,7 @@ def make_keys(folder: Path, passphrase: bytes) -> MemberKeys:
     for use in Use:
         path = folder / use.file_name
         if not path.exists():
-            _write_once(path, keyfile.lock(os.urandom(32), use, passphrase))
+            write_whole(path, keyfile.lock(os.urandom(32), use, passphrase))
     return load_keys(folder, passphrase=passphrase)
 
 
@@ -107,14 +108,6 @@ def _read(path: Path, use: Use, passphrase: bytes | None, *, demo: bool) -> byte
     if passphrase is None:
         raise _problem("PassphraseMissing", f"{path.name} is sealed; give its passphrase")
     return keyfile.unlock(data, use, passphrase)
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(file, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _problem(name: str, text: str) -> Problem:

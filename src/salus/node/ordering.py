@@ -5,7 +5,7 @@ The ordering member hands it to its engine; every other member calls the orderin
 then waits until its own copy holds the block: an answer means "done here too".
 """
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from salus.base import codec
 from salus.base.codec import Struct
@@ -23,6 +23,9 @@ RENEW = "transactions/renew"
 
 CATCH_UP_S = 10.0
 """How long an own copy may take to reach a block that the ordering member has."""
+
+
+T = TypeVar("T")
 
 
 class DoneAnswer(Struct, frozen=True):
@@ -90,15 +93,31 @@ class PeerOrdering:
         self._orderer = orderer
 
     def submit(self, envelope: bytes) -> Done:
-        """Send, then wait for the own copy."""
-        answer = codec.decode(self._orderer.call(SUBMIT, envelope), DoneAnswer)
+        """Send, then wait for the own copy, and answer from it: the orderer's word is not enough."""
+        transaction_id = self._ledger.machine.form.read(envelope).id
+        answer = self._ask(SUBMIT, envelope, DoneAnswer)
         self._wait(answer.height)
-        return Done(answer.id, answer.height, answer.position, answer.receipt)
+        found = self._ledger.find(transaction_id)
+        if found is None:
+            raise Problem(
+                Category.UNKNOWN_OUTCOME,
+                "UnknownOutcome",
+                f"the ordering member names block {answer.height}, which does not hold it; send the "
+                "same bytes again, and tell the other members if it happens twice",
+            )
+        height, position = found
+        receipt = self._ledger.receipts(height).receipts[position]
+        return Done(transaction_id, height, position, receipt)
 
     def fresh_tip(self) -> Tip:
         """Ask the ordering member to renew, then wait for the own copy."""
-        answer = codec.decode(self._orderer.call(RENEW, b""), HeightAnswer)
-        return self._wait(answer.height)
+        return self._wait(self._ask(RENEW, b"", HeightAnswer).height)
+
+    def _ask(self, route: str, body: bytes, kind: type[T]) -> T:
+        try:
+            return codec.decode(self._orderer.call(route, body), kind)
+        except codec.Malformed as error:
+            raise Problem(Category.UNAVAILABLE, "AnswerMalformed", str(error)) from None
 
     def _wait(self, height: int) -> Tip:
         tip = self._ledger.wait_above(height - 1, CATCH_UP_S)

@@ -5,8 +5,8 @@ A call names its sender, its receiver, its time and a nonce, and is signed by th
 key. The same bytes travel in process, in the one-process demo, and as the body of an HTTP request.
 
 Checked in this order: form 400; another receiver 401; sender unknown, not active or without service
-key 401; time off by over 60 s 401; signature 401; nonce seen 409; route unknown 404;
-own copy behind the sender's 503.
+key 401; time off by over 60 s 401; made before this door was 401; signature 401; nonce seen 409;
+too many calls 429; route unknown 404; own copy behind the sender's 503.
 """
 
 import os
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
+import structlog
 
 from salus.base import codec, signing
 from salus.base.codec import Malformed, Struct
@@ -24,7 +25,7 @@ from salus.base.errors import Category, Problem, Refusal
 from salus.base.hashing import domain
 from salus.base.limits import PEER_CALL_BYTES_MAX
 from salus.base.signing import SigningKey
-from salus.base.types import Height, Id16, MemberId, Signature, TimeMs
+from salus.base.types import Height, Id16, MemberId, Signature, Text64, TimeMs
 from salus.machine.context import View
 from salus.modules.members import queries as members
 from salus.node.ports import Clock
@@ -35,12 +36,20 @@ SERVICE = 4
 AGE_MS_MAX = 60_000
 """How far a call's time may lie from the receiver's clock, either way."""
 
+KEPT_S = 2 * AGE_MS_MAX / 1_000
+"""How long a nonce is remembered: a call's whole life, from a minute ahead to a minute behind."""
+
 NONCES_MAX = 100_000
-"""Nonces remembered; at two minutes' memory that is 800 calls a second."""
+"""Nonces remembered of one sender: 800 calls a second; who calls more is told to wait."""
+
+TEXT_MAX = 1_000
+"""Characters of a no's text; more is cut."""
 
 _REQUEST = domain("request")
 
-Route = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[a-z/-]+$")]
+log = structlog.get_logger()
+
+Route = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z/-]+\Z")]
 
 Handler = Callable[[bytes, bytes], bytes]
 """(sender's member id, body) -> answer; raises Problem or Refusal."""
@@ -74,12 +83,12 @@ class Answer(Struct, frozen=True):
     """Either `ok`, or a no with category, name and text."""
 
     ok: bytes | None = None
-    category: str | None = None
-    code: str | None = None
+    category: Text64 | None = None
+    code: Text64 | None = None
     """The design's V or W number, or a receipt's, where the no has one."""
 
-    name: str | None = None
-    text: str | None = None
+    name: Text64 | None = None
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,9 @@ class PeerDoor:
         self._view = view
         self._handlers = handlers
         self._clock = clock
-        self._nonces: OrderedDict[bytes, int] = OrderedDict()
+        self._started_ms = clock.now_ms()
+        self._started_s = clock.monotonic()
+        self._nonces: dict[bytes, OrderedDict[bytes, float]] = {}
         self._lock = threading.Lock()
 
     def answer(self, data: bytes) -> bytes:
@@ -172,6 +183,11 @@ class PeerDoor:
             return _no(problem.category, problem.name, problem.text, problem.facts.get("code"))
         except Refusal as refusal:
             return _no(refusal.category, type(refusal).__name__, str(refusal), refusal.code)
+        except Malformed as error:
+            return _no(Category.MALFORMED, "BodyMalformed", str(error), None)
+        except Exception as error:  # noqa: BLE001 (whatever happens, the caller gets an answer)
+            log.error("peers.handler_failed", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+            return _no(Category.FAULT, "HandlerFailed", "a bug in Salus: see the node's log", None)
 
     def _authenticate(self, data: bytes) -> Call:
         if len(data) > PEER_CALL_BYTES_MAX:
@@ -198,6 +214,12 @@ class PeerDoor:
             raise _unauthenticated("the sender is no active member with a service key")
         if abs(self._clock.now_ms() - call.created_ms) > AGE_MS_MAX:
             raise _unauthenticated("the call's time is off by more than a minute; check the clock")
+        if (
+            call.created_ms < self._started_ms
+            and self._clock.monotonic() < self._started_s + KEPT_S
+        ):
+            # What an earlier process answered is forgotten: it must not count again.
+            raise _unauthenticated("the call is older than this door; ask again")
         for key in keys:
             try:
                 signing.verify(key, signed.sig, _REQUEST + self._network + signed.call)
@@ -207,16 +229,16 @@ class PeerDoor:
         raise _unauthenticated("the signature is by none of the sender's service keys")
 
     def _spend_nonce(self, call: Call) -> None:
-        now_ms = self._clock.now_ms()
+        now_s = self._clock.monotonic()
         with self._lock:
-            while self._nonces and (
-                len(self._nonces) >= NONCES_MAX
-                or next(iter(self._nonces.values())) < now_ms - 2 * AGE_MS_MAX
-            ):
-                self._nonces.popitem(last=False)
-            if call.nonce in self._nonces:
+            seen = self._nonces.setdefault(call.sender, OrderedDict())
+            while seen and next(iter(seen.values())) < now_s - KEPT_S:
+                seen.popitem(last=False)
+            if call.nonce in seen:
                 raise Problem(Category.CONFLICT, "CallReplayed", "this call was answered before")
-            self._nonces[call.nonce] = now_ms
+            if len(seen) >= NONCES_MAX:
+                raise Problem(Category.BUSY, "CallsTooMany", "too many calls; wait two minutes")
+            seen[call.nonce] = now_s
 
 
 def peer_down(text: str) -> Problem:
@@ -241,7 +263,8 @@ def _read_answer(data: bytes) -> bytes:
 
 def _no(category: Category, name: str, text: str, code: object) -> bytes:
     number = None if code is None else str(code)
-    return codec.encode(Answer(category=category.name, code=number, name=name, text=text))
+    words = " ".join(text.split())[:TEXT_MAX]
+    return codec.encode(Answer(category=category.name, code=number, name=name, text=words))
 
 
 def _unauthenticated(text: str) -> Problem:

@@ -9,7 +9,7 @@ from salus.base.entry import UNREADABLE_CODE_MAX
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import NoteAnchor
 from salus.node.checkpoints import Checkpoints
-from salus.node.ledger import Ledger
+from salus.node.ledger import Ledger, Tip
 
 TABLE_BYTES = 2
 """Module and table number at the start of a state key."""
@@ -31,7 +31,7 @@ class Proofs:
         return proof_file.build_transaction(self._ledger.network, anchor, envelope)
 
     def message(self, transaction_id: bytes, at: int) -> bytes:
-        """That one message of the transaction was accepted, alone; raises Problem."""
+        """That one message stands in the transaction, its code beside it; raises Problem."""
         height, position = self._find(transaction_id)
         record = self._ledger.record(height)
         if 0 < record.results[position].code <= UNREADABLE_CODE_MAX:
@@ -57,7 +57,7 @@ class Proofs:
         """That a row stands, or does not stand, in the state after the newest block entry."""
         tip = self._ledger.tip
         value, proof = self._ledger.prove(state_key, tip.height)
-        anchor = self._block_anchor(tip.height, tip.state_root)
+        anchor = self._block_anchor(tip)
         if value is None:
             return proof_file.build_absent(self._ledger.network, anchor, state_key, proof)
         return proof_file.build_row(self._ledger.network, anchor, state_key, value, proof)
@@ -80,19 +80,16 @@ class Proofs:
         path = self._ledger.path(index, note.checkpoint.size)
         return proof_file.note_anchor(entries[position], index, path, note.text)
 
-    def _block_anchor(self, height: int, state_root: bytes) -> NoteAnchor:
-        """The newest block entry that holds this state root: empty blocks leave none."""
-        while height > 0:
-            entries = self._ledger.entries(height)
-            record = self._ledger.record(height)
-            if entries and record.state == state_root:
-                return self._anchor(height, len(entries) - 1)
-            height -= 1
-        raise Problem(
-            Category.NOT_FOUND,
-            "NoBlockYet",
-            "the first block is not made yet; submit a transaction, then ask again",
-        )
+    def _block_anchor(self, tip: Tip) -> NoteAnchor:
+        """The newest block entry: it holds the tip's state root, since empty blocks leave none."""
+        height = self._ledger.height_of_entry(tip.log_size - 1)
+        if height == 0:
+            raise Problem(
+                Category.NOT_FOUND,
+                "NoBlockYet",
+                "the first block is not made yet; submit a transaction, then ask again",
+            )
+        return self._anchor(height, len(self._ledger.entries(height)) - 1)
 
 
 def _check_position(at: int, count: int, name: str) -> None:

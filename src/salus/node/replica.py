@@ -1,8 +1,8 @@
 """
 A member's copy of an embedded ledger: takes blocks from the ordering member, believes none of them.
 
-Each block is executed here, its signatures checked here, and its app hash compared; a difference
-stops this node with the height and what to do.
+Each block is executed here, its signatures checked here, and the record made of it compared byte
+for byte; a difference stops this node with the height and what to do.
 """
 
 import threading
@@ -13,11 +13,12 @@ import structlog
 from salus.base import codec
 from salus.base.codec import Struct
 from salus.base.errors import Fault, Problem
-from salus.base.limits import ARCHIVE_BYTES_MAX
+from salus.base.limits import ARCHIVE_BYTES_MAX, BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX
 from salus.base.types import U16, Height
-from salus.node.ledger import Ledger
+from salus.node.ledger import Executed, Ledger
 from salus.node.peers import Peer
-from salus.node.record import BlockRecord, read_record
+from salus.node.ports import Clock, RealClock
+from salus.node.record import BlockRecord, read_record, record_of
 from salus.node.verify_pool import VerifyPool
 
 log = structlog.get_logger()
@@ -25,6 +26,9 @@ log = structlog.get_logger()
 ROUTE = "archive/blocks"
 WAIT_MS = 2_000
 """How long the ordering member holds a question while there is nothing new."""
+
+AHEAD_MS_MAX = 60_000
+"""A block further ahead of this node's clock would end grants before their time."""
 
 RETRY_S = 0.5
 """Pause after the ordering member did not answer."""
@@ -60,8 +64,11 @@ def blocks_after(ledger: Ledger, asked: BlocksAsked) -> Blocks:
 class Replica:
     """Follows the ordering member until stopped."""
 
-    def __init__(self, ledger: Ledger, source: Peer, pool: VerifyPool) -> None:
+    def __init__(
+        self, ledger: Ledger, source: Peer, pool: VerifyPool, clock: Clock | None = None
+    ) -> None:
         """`source`: the ordering member; `pool`: checks the signatures of its blocks."""
+        self._clock = clock or RealClock()
         self._ledger = ledger
         self._source = source
         self._pool = pool
@@ -83,30 +90,67 @@ class Replica:
                 log.debug("replica.waits", reason=problem.name)
                 self._stopping.wait(RETRY_S)
             except Fault as fault:
-                self.failure = fault
-                log.error("replica.stopped", reason=str(fault))  # noqa: TRY400 (the sentence is the message)
+                self._stop(fault)
                 return
+            except Exception as error:  # noqa: BLE001 (a silent end would look like idleness)
+                self._stop(Fault(f"a bug in Salus stopped the copy: {type(error).__name__}"))
+                return
+
+    def _stop(self, fault: Fault) -> None:
+        self.failure = fault
+        log.error("replica.stopped", reason=str(fault))
 
     def _ask(self) -> Sequence[bytes]:
         asked = BlocksAsked(above=self._ledger.tip.height, wait_ms=WAIT_MS)
         data = self._source.call(ROUTE, codec.encode(asked))
-        return codec.decode(data, Blocks).records
+        try:
+            return codec.decode(data, Blocks).records
+        except codec.Malformed:
+            raise Fault("the ordering member's answer is no list of blocks") from None
 
     def _apply(self, payloads: Sequence[bytes]) -> None:
         for payload in payloads:
-            record = read_record(payload)
+            record = self._read(payload)
             executed = self._ledger.execute(record.block, signatures=self._pool.check(record.txs))
-            self._compare(record, executed.sealed.app_hash)
+            self._compare(payload, record, executed)
             self._ledger.commit(executed)
 
-    def _compare(self, record: BlockRecord, app_hash: bytes) -> None:
-        if record.height != self._ledger.tip.height + 1:
-            raise Fault(
-                f"the ordering member sent block {record.height} after {self._ledger.tip.height}"
+    def _read(self, payload: bytes) -> BlockRecord:
+        """A block's record, if it can be the next one; raises Fault."""
+        tip = self._ledger.tip
+        height = tip.height + 1
+        try:
+            record = read_record(payload)
+        except codec.Malformed:
+            raise _lie(height, "bytes that are no block record") from None
+        if record.height != height:
+            raise _lie(height, f"block {record.height} in its place")
+        if record.evidence:
+            raise _lie(height, "evidence, which only a network's engine has")
+        if len(record.txs) > BLOCK_TRANSACTIONS_MAX or sum(map(len, record.txs)) > BLOCK_BYTES_MAX:
+            raise _lie(height, "more transactions than a block may hold")
+        latest_ms = self._clock.now_ms() + AHEAD_MS_MAX
+        if not tip.time_ms <= record.time_ms <= latest_ms:
+            raise _lie(
+                height,
+                f"time {record.time_ms}, expected {tip.time_ms} to {latest_ms} (check clocks)",
             )
-        if app_hash != record.app:
-            raise Fault(
-                f"block {record.height}: this node's app hash is {app_hash.hex()}, the ordering "
-                f"member's {record.app.hex()}. One of the two is wrong: keep both folders, run "
-                "`salus audit` on each, and tell the other members."
+        return record
+
+    def _compare(self, payload: bytes, record: BlockRecord, executed: Executed) -> None:
+        """The own record of the block must equal the ordering member's, byte for byte."""
+        if executed.sealed.app_hash != record.app:
+            raise _lie(
+                record.height,
+                f"app hash {record.app.hex()}, this node finds {executed.sealed.app_hash.hex()}",
             )
+        own = record_of(executed.block, executed.outcome, executed.sealed)
+        if codec.encode(own) != payload:
+            raise _lie(record.height, "another record of the same block")
+
+
+def _lie(height: int, found: str) -> Fault:
+    return Fault(
+        f"block {height}: the ordering member sent {found}. One of the two is wrong: keep both "
+        "folders, run `salus audit` on each, and tell the other members."
+    )

@@ -12,9 +12,11 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from salus.base.errors import Fault
 from salus.node.verify_worker import holds
@@ -33,6 +35,8 @@ REMEMBERED_MAX = 65_536
 
 _ENCODER = msgspec.msgpack.Encoder()
 
+log = structlog.get_logger()
+
 
 @dataclass(slots=True)
 class _Job:
@@ -46,16 +50,23 @@ class VerifyPool:
     def __init__(self, network: bytes, *, workers: int | None = None) -> None:
         """`workers`: processes; default cores - 1, and 0 checks everything in this process."""
         self._network = network
+        self._closed = False
+        self._lock = threading.Lock()
         count = max(0, (os.cpu_count() or 1) - 1) if workers is None else workers
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._processes = [self._start_process() for _ in range(count)]
         self._senders = [
-            _started(self._feed, _Flight(process)) for process in self._processes
+            _started(self._feed, _Flight(network, process)) for process in self._processes
         ] or [_started(self._work_alone)]
 
     def submit(self, data: bytes, answer: Callable[[bool], None]) -> None:
-        """Check one envelope; `answer(holds)` is called once, in another thread."""
-        self._jobs.put(_Job(data, answer))
+        """Check one envelope; `answer(holds)` is called once, in another thread if still open."""
+        job = _Job(data, answer)
+        with self._lock:
+            if not self._closed:
+                self._jobs.put(job)
+                return
+        _tell(job, verdict=holds(self._network, data))
 
     def check(self, envelopes: Sequence[bytes]) -> list[bool]:
         """Check many and wait; in order. Spread over all workers."""
@@ -79,16 +90,15 @@ class VerifyPool:
 
     def close(self) -> None:
         """Answer what waits, then end the workers."""
+        with self._lock:
+            self._closed = True
         for _ in self._senders:
             self._jobs.put(None)
         for thread in self._senders:
             thread.join()
         for process in self._processes:
-            if process.stdin is not None:
-                process.stdin.close()
-            process.wait(10)
-            if process.stdout is not None:
-                process.stdout.close()
+            with suppress(BrokenPipeError), process:
+                pass  # its end closes both pipes and waits for the process
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -132,13 +142,14 @@ class VerifyPool:
 
     def _check_here(self, chunk: Sequence[_Job]) -> None:
         for job in chunk:
-            job.answer(holds(self._network, job.data))
+            _tell(job, verdict=holds(self._network, job.data))
 
 
 class _Flight:
     """Chunks on their way through one worker: it checks the next while the last is answered."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, network: bytes, process: subprocess.Popen[bytes]) -> None:
+        self._network = network
         if process.stdin is None or process.stdout is None:
             raise Fault("a verify worker has no pipe")
         self._sink, self._source = process.stdin, process.stdout
@@ -150,8 +161,9 @@ class _Flight:
         self._room.acquire()
         frame = _ENCODER.encode([job.data for job in chunk])
         self._flying.put(chunk)
-        self._sink.write(len(frame).to_bytes(4, "big") + frame)
-        self._sink.flush()
+        with suppress(OSError):  # a worker that ended: `answer` finds out
+            self._sink.write(len(frame).to_bytes(4, "big") + frame)
+            self._sink.flush()
 
     def end(self) -> None:
         """Let `answer` return after what is under way."""
@@ -160,12 +172,20 @@ class _Flight:
     def answer(self) -> None:
         """Answer chunk by chunk, in order, until the end."""
         while chunk := self._flying.get():
-            verdicts = self._source.read(len(chunk))
-            if len(verdicts) != len(chunk):
-                raise Fault("a verify worker ended: restart the node")
+            verdicts = list(self._source.read(len(chunk)))
             self._room.release()
+            if len(verdicts) != len(chunk):
+                log.error("verify.worker_ended", left="its checks are made in the node: restart it")
+                verdicts = [holds(self._network, job.data) for job in chunk]
             for job, verdict in zip(chunk, verdicts, strict=True):
-                job.answer(bool(verdict))
+                _tell(job, verdict=bool(verdict))
+
+
+def _tell(job: _Job, *, verdict: bool) -> None:
+    try:
+        job.answer(verdict)
+    except Exception as error:  # noqa: BLE001 (one caller's bug must not leave the others waiting)
+        log.error("verify.answer_failed", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
 
 
 def _started(work: Callable[..., None], *arguments: object) -> threading.Thread:

@@ -36,7 +36,7 @@ class StorageReceipt(SignedStruct, frozen=True):
     batch: Id16
 
     bytes: Count
-    """Size of the container."""
+    """Size of the container, padded (Padmé)."""
 
     chain: Hash32
     """The network id."""

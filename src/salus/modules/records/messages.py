@@ -31,7 +31,7 @@ class CommitBatch(Message, frozen=True, tag="records.commit_batch"):
     """Random; names one container ever sent."""
 
     bytes: Count
-    """Size of the container; at most 32 MiB."""
+    """Size of the container, padded (Padmé) so that it says less; at most 32 MiB."""
 
     receipts: Annotated[list[MemberReceipt], msgspec.Meta(max_length=RECEIPTS_MAX)]
     """Ascending by member, each once."""

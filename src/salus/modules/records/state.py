@@ -10,7 +10,7 @@ class Batch(Struct, frozen=True):
 
     author: MemberId
     bytes: Count
-    """Size of the container."""
+    """Size of the container, padded (Padmé)."""
 
     root: Hash32
     """RFC 6962 root of its items."""

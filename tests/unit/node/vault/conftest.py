@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from salus.client.seal import Sealed
-from tests.support.network import DAY, Network, Patient, make_network
+from tests.support.network import DAY, Network, make_network
+from tests.support.parts import Patient
 
 
 class Held:

@@ -13,7 +13,8 @@ from salus.node.vault.messages import GroupsAsk, GroupsAsked, GroupsFound, Reade
 from salus.sealed import acts
 from salus.sealed import container as containers
 from salus.sealed.grants import Item, Reader
-from tests.support.network import DAY, Granted, Network
+from tests.support.network import DAY, Network
+from tests.support.parts import Granted
 
 if TYPE_CHECKING:
     from tests.unit.node.vault.conftest import Held

@@ -14,7 +14,8 @@ from salus.sealed import container as containers
 from salus.sealed.container import Container
 from salus.sealed.days import day_slot
 from salus.sealed.release import Want
-from tests.support.network import DAY, Network, Patient, make_network
+from tests.support.network import DAY, Network, make_network
+from tests.support.parts import Patient
 
 SECRET = b"\x09" * 32
 X = 1

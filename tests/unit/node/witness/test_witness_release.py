@@ -14,7 +14,8 @@ from salus.node.ports import RealDisk, StrictDisk
 from salus.sealed import container as containers
 from salus.sealed.grants import Reader
 from salus.sealed.release import NOT_COVERED, RELEASED, ReleaseAnswer, Want
-from tests.support.network import DAY, Granted, Network, Patient, make_network
+from tests.support.network import DAY, Network, make_network
+from tests.support.parts import Granted, Patient
 from tests.support.reader import Session, by_commitment, start
 
 

@@ -1,0 +1,103 @@
+"""Drive an embedded engine in this process, as a door does, and time what comes back."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.peers.peer import summarize
+from bench.runs import peak_mb
+from salus.node.embedded import EmbeddedEngine
+from salus.node.journal import SEGMENT_BYTES
+from salus.node.ledger import Ledger
+from salus.node.mempool import Done
+
+WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """What one drive showed."""
+
+    per_second: float
+    """Transactions a second, durable."""
+
+    cpu_ms_per_1000: float
+    """CPU of this process for 1,000 transactions, all threads, loader included."""
+
+    blocks: int
+    transactions: int
+    p50_ms: float
+    p99_ms: float
+    """From handing in to the durable answer."""
+
+    bytes_a_transaction: float
+    """What the ledger grew by on disk, until the store's next tidying."""
+
+    memory_mb: float
+    """The most this process held, ever."""
+
+    @property
+    def block_size(self) -> float:
+        """Transactions a block."""
+        return self.transactions / self.blocks
+
+
+def drive(ledger: Ledger, folder: Path, envelopes: Sequence[bytes], in_flight: int) -> Driven:
+    """
+    Hand in all envelopes with `in_flight` waiting at any time: two blocks' worth of them.
+
+    While one block is made, the next gathers; so its size is about half of `in_flight`.
+    """
+    engine = EmbeddedEngine(ledger, quarantine=folder / "quarantine")
+    try:
+        return _drive(engine, folder, envelopes, in_flight)
+    finally:
+        engine.close()
+
+
+def _drive(
+    engine: EmbeddedEngine, folder: Path, envelopes: Sequence[bytes], in_flight: int
+) -> Driven:
+    latencies_ns: list[int] = []
+    waiting: deque[Future[Done]] = deque()
+    height, size = engine.ledger.tip.height, _written_bytes(engine.ledger, folder)
+    start_ns, start_cpu_ns = time.monotonic_ns(), time.process_time_ns()
+    for envelope in envelopes:
+        if len(waiting) >= in_flight:
+            waiting.popleft().result(WAIT_S)
+        waiting.append(_hand_in(engine, envelope, latencies_ns))
+    for done in waiting:
+        assert done.result(WAIT_S).receipt.code == 0
+    seconds = (time.monotonic_ns() - start_ns) / 1e9
+    cpu_ms = (time.process_time_ns() - start_cpu_ns) / 1e6
+    summed = summarize(latencies_ns, batch=1, seconds=seconds)
+    return Driven(
+        per_second=summed.per_second,
+        cpu_ms_per_1000=cpu_ms / len(envelopes) * 1000,
+        blocks=engine.ledger.tip.height - height,
+        transactions=len(envelopes),
+        p50_ms=summed.p50_ms,
+        p99_ms=summed.p99_ms,
+        bytes_a_transaction=(_written_bytes(engine.ledger, folder) - size) / len(envelopes),
+        memory_mb=peak_mb(),
+    )
+
+
+def _hand_in(engine: EmbeddedEngine, envelope: bytes, latencies_ns: list[int]) -> "Future[Done]":
+    began_ns = time.monotonic_ns()
+    done = engine.submit(envelope).done
+    done.add_done_callback(lambda _: latencies_ns.append(time.monotonic_ns() - began_ns))
+    return done
+
+
+def _written_bytes(ledger: Ledger, folder: Path) -> int:
+    """Bytes of the ledger on disk; of the journal what was written, not what was laid out."""
+    journal = ledger._journal
+    newest = journal._newest
+    written = max(len(journal._first_heights) - 1, 0) * SEGMENT_BYTES
+    written += 0 if newest is None else newest.end
+    others = (path for part in ("state/rocks", "log") for path in (folder / part).glob("*"))
+    return written + sum(path.stat().st_size for path in others)
