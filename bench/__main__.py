@@ -20,6 +20,9 @@ from bench.peers.machine import describe
 from bench.plan import BARS, FULL, QUICK, USUAL, Sizes
 from bench.report import Line, plain, print_table
 
+WIDTH = 130
+"""Characters of the table, whatever it is printed to: it is quoted in files."""
+
 
 def main() -> None:
     """Measure, print the table, write the JSON."""
@@ -30,7 +33,7 @@ def main() -> None:
         machine = describe(Path(name))
         lines = list(_measure(Shelf(Path(name), new_network()), sizes, asked.only))
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    print_table(Console(), machine, command, lines)
+    print_table(Console(width=WIDTH), machine, command, lines)
     if asked.json is not None:
         asked.json.write_text(json.dumps(plain(machine, command, lines), indent=2) + "\n")
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
 from bench.envelopes import define_terms, lines, sign_all
 from bench.loaded import Shelf
 from bench.network import Network, add_block, open_ledger
 from bench.quiet import prepare
 from bench.report import Line
-from bench.runs import in_process, in_turns, median_of
+from bench.runs import in_process, in_turns
 from salus.machine.genesis import network_id
 from salus.node.audit.audit import audit_folder
 from salus.node.verify_worker import holds
@@ -38,7 +39,7 @@ def measure(shelf: Shelf, transactions: int) -> Iterator[Line]:
             "audit, level full": lambda: in_process(_audit, folder, genesis, "full"),
         }
     )
-    rates = {name: median_of(rates, float) for name, rates in results.items()}
+    rates = {name: median(runs) for name, runs in results.items()}
     raw = rates["signature checks alone"]
     for level in ("log", "full"):
         rate = rates[f"audit, level {level}"]
@@ -86,5 +87,5 @@ def _check(genesis: bytes, envelopes: Sequence[bytes]) -> float:
     """Check them all; seconds."""
     network = network_id(genesis)
     start_s = time.monotonic()
-    assert all([holds(network, one) for one in envelopes])
+    assert all(holds(network, one) for one in envelopes)
     return time.monotonic() - start_s

@@ -7,6 +7,7 @@ which checks no signature, proves nothing and keeps one copy.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from bench.drive import Driven, drive
 from bench.envelopes import sign_all, three_rows
@@ -15,11 +16,11 @@ from bench.network import Network, open_ledger
 from bench.peer_arms import peer_rates
 from bench.quiet import prepare
 from bench.report import Line
-from bench.runs import in_process, in_turns, median_of
+from bench.runs import TIMES, in_process, in_turns, median_of
 
 FULL_BLOCK = 1_000
-SMALL_BLOCK = 100
-SMALL_BLOCKS = 200
+IN_FLIGHT = 100
+LATENCY_TRANSACTIONS = 20_000
 LATENCY_BAR_MS = 30.0
 MEMORY_BAR_MB = 1_500.0
 
@@ -33,22 +34,27 @@ def measure(shelf: Shelf, sizes: Sequence[int], transactions: int) -> Iterator[L
     for rows in sizes:
         loaded = shelf.loaded(rows)
         yield from _full_blocks(loaded, transactions)
-        yield from _small_blocks(loaded)
+        yield _latency(loaded)
 
 
 def _full_blocks(loaded: Loaded, transactions: int) -> Iterator[Line]:
     peers = peer_rates(loaded.folder.parent, ["sqlite-grouped"], clients=1)
-    arms = {"Salus": lambda: _drive_in_process(loaded, transactions, 2 * FULL_BLOCK), **peers}
-    results = in_turns(arms)
-    driven = results.pop("Salus")
+    driven: list[Driven] = []
+
+    def run() -> float:
+        driven.append(_drive_in_process(loaded, transactions, 2 * FULL_BLOCK))
+        return driven[-1].per_second
+
+    results = in_turns({"Salus": run, **peers})
+    rates = {name: median(runs) for name, runs in results.items()}
     size = f"{loaded.rows:,} rows"
-    middle = sorted(driven, key=lambda one: one.per_second)[len(driven) // 2]
+    middle = min(driven, key=lambda one: abs(one.per_second - rates["Salus"]))
     yield Line(
         id="B1",
         what=f"blocks of {FULL_BLOCK:,}, {size}",
         unit="tx/s",
-        salus=middle.per_second,
-        peers={name: median_of(rates, float) for name, rates in results.items()},
+        salus=rates.pop("Salus"),
+        peers=rates,
         bar=RATE_BAR_LARGE if loaded.rows >= LARGE_ROWS else RATE_BAR,
         note=(
             f"{middle.block_size:,.0f} a block, a sync a block, "
@@ -67,13 +73,11 @@ def _full_blocks(loaded: Loaded, transactions: int) -> Iterator[Line]:
     )
 
 
-def _small_blocks(loaded: Loaded) -> Iterator[Line]:
-    driven = [
-        _drive_in_process(loaded, SMALL_BLOCK * SMALL_BLOCKS, 2 * SMALL_BLOCK) for _ in range(3)
-    ]
-    yield Line(
+def _latency(loaded: Loaded) -> Line:
+    driven = [_drive_in_process(loaded, LATENCY_TRANSACTIONS, IN_FLIGHT) for _ in range(TIMES)]
+    return Line(
         id="B1",
-        what=f"latency p99, blocks of {SMALL_BLOCK}, {loaded.rows:,} rows",
+        what=f"latency p99, {IN_FLIGHT} in flight, {loaded.rows:,} rows",
         unit="ms",
         salus=median_of(driven, lambda one: one.p99_ms),
         bar=LATENCY_BAR_MS,
@@ -101,10 +105,10 @@ def _drive_in_process(loaded: Loaded, transactions: int, in_flight: int) -> Driv
 def _drive(
     folder: Path, genesis: bytes, *, rows: int, run: int, transactions: int, in_flight: int
 ) -> Driven:
+    prepare()
     network = Network.of(genesis)
     envelopes = sign_all(network, three_rows(rows, run), range(transactions), run)
     ledger = open_ledger(folder, network)
-    prepare()
     try:
         return drive(ledger, folder, envelopes, in_flight)
     finally:

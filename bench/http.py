@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.envelopes import one_row, sign_all
 from bench.http_load import run_load
 from bench.loaded import Loaded, Shelf
 from bench.network import Network
 from bench.peer_arms import arms_there
-from bench.peers.arms import Arm, measure as measure_peer
+from bench.peers.arms import Arm
+from bench.peers.arms import measure as measure_peer
 from bench.peers.peer import PAYLOAD_BYTES, Result
 from bench.report import Line
-from bench.runs import in_process, in_turns, median_of
+from bench.runs import in_process, in_turns
 
 CLIENTS = (1, 10, 100)
 PEERS = ("sqlite", "postgresql", "immudb", "immudb-short-window")
@@ -37,24 +39,26 @@ def measure(shelf: Shelf, rows: int, seconds: float, times: int) -> Iterator[Lin
     for arm in arms_there(shelf.folder, PEERS):
         arms[arm.name] = partial(_peer, arm, shelf.folder, seconds)
     results = in_turns(arms, times)
-    for clients in CLIENTS:
-        rates = {
-            name: median_of(runs, lambda one: one[clients].per_second)
-            for name, runs in results.items()
-        }
-        salus = rates.pop("Salus")
-        must_beat = [rate for name, rate in rates.items() if name.startswith(MUST_BEAT)]
-        p99_ms = median_of(results["Salus"], lambda one: one[clients].p99_ms)
-        p50_ms = median_of(results["Salus"], lambda one: one[clients].p50_ms)
-        yield Line(
-            id="B3",
-            what=f"HTTP, synced, {clients} clients, {rows:,} rows",
-            unit="tx/s",
-            salus=salus,
-            peers=rates,
-            bar=max(must_beat, default=None),
-            note=f"latency p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms; the bar is immudb's best here",
-        )
+    yield from (_line(clients, rows, results) for clients in CLIENTS)
+
+
+def _line(clients: int, rows: int, results: dict[str, list[Results]]) -> Line:
+    rates = {
+        name: median(one[clients].per_second for one in runs) for name, runs in results.items()
+    }
+    own = [one[clients] for one in results["Salus"]]
+    p50_ms, p99_ms = median(one.p50_ms for one in own), median(one.p99_ms for one in own)
+    salus = rates.pop("Salus")
+    must_beat = [rate for name, rate in rates.items() if name.startswith(MUST_BEAT)]
+    return Line(
+        id="B3",
+        what=f"HTTP, synced, {clients} clients, {rows:,} rows",
+        unit="tx/s",
+        salus=salus,
+        peers=rates,
+        bar=max(must_beat, default=None),
+        note=f"latency p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms; the bar is immudb's best here",
+    )
 
 
 def _peer(arm: Arm, folder: Path, seconds: float) -> Results:

@@ -29,7 +29,7 @@ def measure(shelf: Shelf, documents: int) -> Iterator[Line]:
         what=f"import of {done.documents} bundles, {done.records:,} resources",
         unit="resources/s",
         salus=done.records / done.seconds,
-        note=f"four members in one process, each with its ledger and vault; {done.memory_mb:.0f} MB",
+        note=f"four members in one process, each with ledger and vault; {done.memory_mb:.0f} MB",
     )
 
 

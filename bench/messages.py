@@ -1,7 +1,9 @@
 """B2: a hundred messages under one signature, as audit lines and as rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.drive import Driven, drive
 from bench.envelopes import Make, define_terms, hundred_rows, lines, sign_all
@@ -23,26 +25,28 @@ ROWS_BAR = 30_000.0
 def measure(shelf: Shelf, rows: int, transactions: int) -> Iterator[Line]:
     """B2 on a ledger with so many rows, with `transactions` of 100 messages a run."""
     loaded = shelf.loaded(rows)
-    arms = {
-        "lines": lambda: _drive_in_process(loaded, transactions, of_lines=True),
-        "rows": lambda: _drive_in_process(loaded, transactions, of_lines=False),
-        **peer_rates(loaded.folder.parent, ["sqlite-grouped"], clients=1),
-    }
-    results = in_turns(arms)
-    driven = {"lines": results.pop("lines"), "rows": results.pop("rows")}
-    peers = {name: median_of(rates, float) for name, rates in results.items()}
+    driven: dict[str, list[Driven]] = {"lines": [], "rows": []}
+
+    def run(kind: str) -> float:
+        one = _drive_in_process(loaded, transactions, of_lines=kind == "lines")
+        driven[kind].append(one)
+        return one.per_second * MESSAGES
+
+    peers = peer_rates(loaded.folder.parent, ["sqlite-grouped"], clients=1)
+    arms: dict[str, Callable[[], float]] = {kind: partial(run, kind) for kind in driven}
+    results = in_turns(arms | peers)
+    rates = {name: median(runs) for name, runs in results.items()}
     for kind, what, bar in (
         ("lines", "100 audit lines a signature", LINES_BAR),
         ("rows", f"100 messages with a row each, {rows:,} rows", ROWS_BAR),
     ):
-        runs = driven[kind]
-        cpu_us = median_of(runs, lambda one: one.cpu_ms_per_1000) / MESSAGES
+        cpu_us = median_of(driven[kind], lambda one: one.cpu_ms_per_1000) / MESSAGES
         yield Line(
             id="B2",
             what=what,
             unit="messages/s",
-            salus=median_of(runs, lambda one: one.per_second) * MESSAGES,
-            peers=peers,
+            salus=rates[kind],
+            peers={name: rates[name] for name in peers},
             bar=bar,
             note=f"{cpu_us:.1f} µs CPU a message",
         )
@@ -63,11 +67,11 @@ def _drive_in_process(loaded: Loaded, transactions: int, *, of_lines: bool) -> D
 def _drive(
     folder: Path, genesis: bytes, *, rows: int, run: int, transactions: int, of_lines: bool
 ) -> Driven:
+    prepare()
     network = Network.of(genesis)
     make: Make = lines(MESSAGES) if of_lines else hundred_rows(rows, run)
     envelopes = sign_all(network, make, range(1, transactions + 1), run)
     ledger = open_ledger(folder, network)
-    prepare()
     try:
         define_terms(ledger, network, run)
         return drive(ledger, folder, envelopes, IN_FLIGHT)

@@ -14,10 +14,12 @@ SECONDS = 4.0
 
 def peer_rates(folder: Path, ids: Sequence[str], *, clients: int) -> dict[str, Callable[[], float]]:
     """Name -> a run of that peer with so many clients; its result is rows a second."""
-    arms = [arm for arm in ARMS if arm.id in ids]
-    return {
-        arm.name: partial(_rate, arm, folder, clients) for arm in arms if _is_there(arm, folder)
-    }
+    return {arm.name: partial(_rate, arm, folder, clients) for arm in arms_there(folder, ids)}
+
+
+def arms_there(folder: Path, ids: Sequence[str]) -> list[Arm]:
+    """The arms of these names whose programs can be had."""
+    return [arm for arm in ARMS if arm.id in ids and _is_there(arm, folder)]
 
 
 def _rate(arm: Arm, folder: Path, clients: int) -> float:

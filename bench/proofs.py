@@ -44,8 +44,8 @@ def measure(shelf: Shelf, rows: int) -> Iterator[Line]:
 
 def _prove(folder: Path, genesis: bytes, rows: int) -> _Proved:
     draw = random.Random(5)
-    ledger = open_ledger(folder, Network.of(genesis))
     prepare()
+    ledger = open_ledger(folder, Network.of(genesis))
     make_ns, check_ns, sizes = [], [], []
     for _ in range(PROOFS):
         key = ROW.key(row_key(draw.randrange(rows)))

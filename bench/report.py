@@ -1,6 +1,6 @@
 """One table: what was measured, beside what, against which bar."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -71,20 +71,17 @@ def plain(machine: Machine, command: str, lines: Sequence[Line]) -> dict[str, An
     return {"machine": asdict(machine), "command": command, "lines": shaped}
 
 
-def _rows(line: Line) -> list[tuple[str, ...]]:
+def _rows(line: Line) -> Iterator[tuple[str, ...]]:
     verdict = {None: "", True: "met", False: "missed"}[line.is_met]
     bar = "" if line.bar is None else f"{'≤' if line.is_ceiling else '≥'} {_shown(line.bar)}"
     salus = "not run" if line.salus is None else f"{_shown(line.salus)} {line.unit}"
-    peers = list(line.peers.items()) or [("", None)]
-    rows = []
-    for at, (name, value) in enumerate(peers):
-        ratio = ""
-        if value and line.salus is not None:
-            ratio = f"{line.salus / value:.2f}"
-        cells = (name, "" if value is None else _shown(value), ratio)
-        head = (line.id, line.what, salus) if at == 0 else ("", "", "")
-        rows.append((*head, *cells, *((bar, verdict) if at == 0 else ("", ""))))
-    return rows
+    peers = [_peer_cells(line.salus, *peer) for peer in line.peers.items()] or [("", "", "")]
+    yield (line.id, line.what, salus, *peers[0], bar, verdict)
+    yield from (("", "", "", *cells, "", "") for cells in peers[1:])
+
+
+def _peer_cells(salus: float | None, name: str, value: float) -> tuple[str, str, str]:
+    return name, _shown(value), "" if salus is None else f"{salus / value:.2f}"
 
 
 def _shown(value: float) -> str:

@@ -10,7 +10,7 @@ import multiprocessing
 import resource
 import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -33,7 +33,7 @@ def in_turns(arms: Mapping[str, Callable[[], T]], times: int = TIMES) -> dict[st
     return results
 
 
-def median_of(results: list[T], figure: Callable[[T], float]) -> float:
+def median_of(results: Iterable[T], figure: Callable[[T], float]) -> float:
     """The median of one figure over the runs."""
     return statistics.median(figure(one) for one in results)
 

@@ -57,6 +57,7 @@ def _fill(folder: Path, genesis: bytes, transactions: int) -> None:
 
 def _start(folder: Path, genesis: bytes, began_s: float) -> float:
     """Open the ledger; seconds since the parent asked for this process."""
+    prepare()
     ledger = open_ledger(folder, Network.of(genesis))
     seconds = time.time() - began_s
     ledger.close()

@@ -91,16 +91,17 @@ def _live(home: Path, random: Random, *, by_call: bool) -> str:
             _wait_for_line(home, lines, process)
         with suppress(subprocess.TimeoutExpired):
             process.wait(random.uniform(0.02, 0.4) if how == "at a moment" else 3.0)
-        _kill_group(process.pid)
+        _kill_group(process)
     return how
 
 
-def _kill_group(group: int) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the engine, and strace if it traces it; return when nothing of them is left."""
-    give_up_s = time.monotonic() + 10
     with suppress(ProcessLookupError):
-        while time.monotonic() < give_up_s:
-            os.killpg(group, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        while True:
+            os.killpg(process.pid, signal.SIGKILL)
             time.sleep(0.005)
 
 

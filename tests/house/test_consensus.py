@@ -30,9 +30,13 @@ JSON = ("salus.base.proof_file", "salus.client.trust")
 
 
 def import_all() -> None:
-    """Load every file of the package, so that every struct is known."""
+    """Load every file of the package, so that every struct is known; extras may be missing."""
     for module in pkgutil.walk_packages(salus.__path__, "salus."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("salus"):
+                raise
 
 
 def below(kind: type[Struct]) -> Iterator[type[Struct]]:

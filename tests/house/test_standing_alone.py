@@ -3,6 +3,7 @@
 import re
 import tomllib
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
-def test_a_lock_names_no_address(lock) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_a_lock_names_no_address(lock: Path) -> None:
     """Whoever installs chooses the index; a hash makes any of them the same."""
     assert "://" not in lock.read_text()
 

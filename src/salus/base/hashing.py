@@ -13,11 +13,12 @@ DOMAINS = frozenset(
         "genesis", "key", "member", "tx", "tx-id", "app", "journal", "add-key", "practitioner",
         # vault
         "batch", "receipt", "place", "sheet", "share", "content", "request",
+        "groups-ask",
         # consent: hashes and signed structs
-        "grant", "tag", "link", "opening", "leaf", "closing", "release-log", "release",
-        "act-update", "act-delegate", "act-stop", "grant-put", "grant-revoke", "new-control",
+        "grant", "tag", "link", "opening", "leaf", "release-log", "releases-ask",
+        "act-update", "act-stop", "grant-put", "grant-revoke", "new-control",
         # people
-        "passkey", "credential",
+        "credential",
     }
 )  # fmt: skip
 """All domain names; `domain` refuses any other."""

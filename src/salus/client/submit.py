@@ -6,15 +6,27 @@ nonce makes it one transaction. What is refused surfaces as its receipt's code.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from salus.base.errors import Category, Problem, Refusal
 from salus.base.signing import SigningKey
 from salus.machine.module import Message
 from salus.machine.transaction import sign
 
 LIFETIME_MS = 120_000
 """How long a transaction may wait: long enough for a stall, short enough to know its fate."""
+
+
+TRIES = 3
+"""How often the same bytes are sent before the caller is told that their end is unknown."""
+
+PAUSE_S = 0.5
+"""Before the bytes are sent again."""
+
+UNKNOWN = frozenset({Category.BUSY, Category.UNAVAILABLE, Category.UNKNOWN_OUTCOME})
+"""What says nothing about the transaction: its bytes may be sent again."""
 
 
 class Ended(Protocol):
@@ -67,5 +79,17 @@ class Submitter:
         )
 
     def submit(self, messages: Sequence[Message], send: Callable[[bytes], End]) -> End:
-        """Sign, send, wait; what `send` raises passes through."""
-        return send(self.sign(messages))
+        """
+        Sign, send, wait, and send the same bytes again while their end is unknown.
+
+        `send` raises the Refusal of admission or a Problem; the last one passes through.
+        """
+        envelope = self.sign(messages)
+        for _ in range(TRIES - 1):
+            try:
+                return send(envelope)
+            except (Problem, Refusal) as no:
+                if no.category not in UNKNOWN:
+                    raise
+            time.sleep(PAUSE_S)
+        return send(envelope)

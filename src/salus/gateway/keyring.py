@@ -6,13 +6,15 @@ real ones among roots kept for future patients, so that one person's tags never 
 """
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 from salus.base import codec
 from salus.base.codec import Struct
+from salus.base.errors import Category, Problem
 from salus.base.types import Hash32, Id16
 from salus.client.wallet import Compartment, CompartmentKeys, Wallet
-from salus.gateway.desk import Desk, Item
+from salus.gateway.desk import Desk
 from salus.gateway.office import Office
 from salus.modules.consent.messages import RegisterTags
 from salus.sealed.acts import register_tag
@@ -26,8 +28,11 @@ BY_SOURCE = "patient-by-source"
 BY_TAG = "patient-by-tag"
 """Kinds of items on the desk."""
 
-HOUSE = Compartment.DOCUMENTS
+DIRECTORY = Compartment.DOCUMENTS
 """The compartment of the member's own root that holds directory data."""
+
+UNPLACED = Compartment.IDENTITY
+"""That of clinical records which are nobody's alone; they stand in no grant."""
 
 
 class Patient(Struct, frozen=True):
@@ -52,13 +57,15 @@ class Patient(Struct, frozen=True):
 
 
 class Keyring:
-    """The member's patients and its own house wallet."""
+    """The member's patients and its own house wallet; thread-safe."""
 
     def __init__(self, desk: Desk, office: Office, house_root: bytes) -> None:
         """`house_root`: root of the member's own tags, 32 B."""
         self._desk = desk
         self._office = office
-        self._house = Wallet(house_root).compartment(HOUSE)
+        self._house = Wallet(house_root)
+        # One root goes to one person, also when two imports ask at the same moment.
+        self._taking = threading.Lock()
 
     def __iter__(self) -> Iterator[Patient]:
         """All patients, by handle."""
@@ -67,12 +74,13 @@ class Keyring:
 
     @property
     def house(self) -> CompartmentKeys:
-        """The keys of the house tag, registered on first use."""
-        tag = self._house.tag
-        if self._office.tag(tag) is None:
-            registration = register_tag(self._house.control(0), self._office.network, tag)
-            self._office.submit([RegisterTags(tags=[registration])])
-        return self._house
+        """The keys of the directory's tag, registered on first use."""
+        return self._own_tag(DIRECTORY)
+
+    @property
+    def unplaced(self) -> CompartmentKeys:
+        """The keys of the tag for what is nobody's alone, registered on first use."""
+        return self._own_tag(UNPLACED)
 
     def patient(self, handle: bytes) -> Patient | None:
         """The patient of a handle, or None."""
@@ -90,40 +98,78 @@ class Keyring:
         patient = None if value is None else self.patient(value[:16])
         return None if patient is None or value is None else (patient, value[16])
 
-    def enrol(self, source: str, name: str) -> Patient:
-        """The patient of this source, taken in with a root from the pool if new."""
-        known = self.by_source(source)
-        if known is not None:
+    def one_of(self, sources: Sequence[str]) -> Patient | None:
+        """The one patient these names stand for, None if new; raises Problem PatientAmbiguous."""
+        known = {one.handle: one for one in map(self.by_source, sources) if one is not None}
+        if len(known) > 1:
+            raise Problem(
+                Category.CONFLICT,
+                "PatientAmbiguous",
+                "the Patient's id and fullUrl are those of two people known here; correct the "
+                "one that is wrong",
+            )
+        return next(iter(known.values()), None)
+
+    def enrol(self, sources: Sequence[str], name: str) -> Patient:
+        """
+        The patient of these names, the first foremost, taken in with a root from the pool if new.
+
+        Raises Problem PatientAmbiguous, or what the ledger refused.
+        """
+        with self._taking:
+            known = self.one_of(sources)
+            if known is None:
+                return self._take_in(sources, name)
+            new = [source for source in sources if self.by_source(source) is None]
+            if new:
+                self._desk.change(self._names(new, known))
             return known
-        pool_key, root = self._take_root()
-        patient = Patient(handle=os.urandom(16), name=name, root=root, source=source)
-        items: list[Item] = [
-            (PATIENT, patient.handle, codec.encode(patient)),
-            (BY_SOURCE, self._desk.name(BY_SOURCE, source.encode()), patient.handle),
+
+    def _take_in(self, sources: Sequence[str], name: str) -> Patient:
+        pool_key, root = self._pooled()
+        patient = Patient(handle=os.urandom(16), name=name, root=root, source=sources[0])
+        tags = [
+            (
+                BY_TAG,
+                self._desk.name(BY_TAG, patient.wallet.compartment(number).tag),
+                patient.handle + bytes([number]),
+            )
+            for number in Compartment
         ]
-        for number in Compartment:
-            tag = patient.wallet.compartment(number).tag
-            items.append((BY_TAG, self._desk.name(BY_TAG, tag), patient.handle + bytes([number])))
-        self._desk.put_all(items)
-        self._desk.delete(POOL, pool_key)
+        self._desk.change(
+            [
+                (PATIENT, patient.handle, codec.encode(patient)),
+                *self._names(sources, patient),
+                *tags,
+            ],
+            # In the same step: a root that stayed in the pool would serve a second person.
+            deletes=[(POOL, pool_key)],
+        )
         return patient
 
-    def _take_root(self) -> tuple[bytes, bytes]:
-        ready = next(self._ready(), None)
-        if ready is None:
-            self._fill_pool()
-            ready = next(self._ready())
-        return ready
+    def _names(self, sources: Sequence[str], patient: Patient) -> list[tuple[str, bytes, bytes]]:
+        return [
+            (BY_SOURCE, self._desk.name(BY_SOURCE, source.encode()), patient.handle)
+            for source in sources
+        ]
 
-    def _ready(self) -> Iterator[tuple[bytes, bytes]]:
-        """(key, root) of pooled roots whose tags are on the ledger; repairs a broken fill."""
-        for key, root in self._desk.all(POOL):
-            if self._office.tag(Wallet(root).compartment(0).tag) is not None:
-                yield key, root
+    def _pooled(self) -> tuple[bytes, bytes]:
+        """(key, root) of a root in the pool whose tags are on the ledger."""
+        pool = list(self._desk.all(POOL))
+        ready = next((one for one in pool if self._is_registered(one[1])), None)
+        if ready is not None:
+            return ready
+        # Roots left by a fill that broke are registered now; their keys are on disk already.
+        new = [(os.urandom(16), os.urandom(32)) for _ in range(POOL_ROOTS - len(pool))]
+        self._desk.change((POOL, key, root) for key, root in new)
+        pool = [*pool, *new][:POOL_ROOTS]
+        self._register([root for _, root in pool])
+        return min(pool)
 
-    def _fill_pool(self) -> None:
-        roots = [os.urandom(32) for _ in range(POOL_ROOTS)]
-        self._desk.put_all((POOL, os.urandom(16), root) for root in roots)
+    def _is_registered(self, root: bytes) -> bool:
+        return self._office.tag(Wallet(root).compartment(0).tag) is not None
+
+    def _register(self, roots: Sequence[bytes]) -> None:
         registrations = [
             register_tag(keys.control(0), self._office.network, keys.tag)
             for root in roots
@@ -131,4 +177,17 @@ class Keyring:
             for keys in [Wallet(root).compartment(number)]
         ]
         registrations.sort(key=lambda registration: registration.tag)
-        self._office.submit([RegisterTags(tags=registrations)])
+        try:
+            self._office.submit([RegisterTags(tags=registrations)])
+        except Problem as problem:
+            # A fill whose end was not heard of may be done after all.
+            if problem.name != "TagExists" or not all(map(self._is_registered, roots)):
+                raise
+
+    def _own_tag(self, number: Compartment) -> CompartmentKeys:
+        keys = self._house.compartment(number)
+        with self._taking:
+            if self._office.tag(keys.tag) is None:
+                registration = register_tag(keys.control(0), self._office.network, keys.tag)
+                self._office.submit([RegisterTags(tags=[registration])])
+        return keys

@@ -99,7 +99,7 @@ class Cosigner:
         raise NoteRefused("the note is signed by no log key of an active member")
 
     def _reach(self, size: int) -> None:
-        """Wait for the own copy; outside the lock, so that a false size keeps nobody else waiting."""
+        """Wait for the own copy; outside the lock, so that a false size keeps nobody waiting."""
         tip = self._ledger.tip
         end_s = self._clock.monotonic() + CATCH_UP_S
         while tip.log_size < size:
@@ -130,6 +130,6 @@ class Cosigner:
             return codec.decode(path.read_bytes(), _Seen)
         except codec.Malformed:
             raise Fault(
-                f"{path.name}: what was cosigned last is unreadable. Restore the file from a backup; "
-                "without it this member could sign two histories."
+                f"{path.name}: what was cosigned last is unreadable, and without it this member "
+                "could sign two histories. Restore the file from a backup."
             ) from None

@@ -179,6 +179,18 @@ class Ledger:
             time_ms=max(tip.time_ms, at_ms),
         )
 
+    def view_after(self, executed: Executed) -> StateView:
+        """The state as it will be once the block is committed."""
+        changes = executed.outcome.changes
+
+        def read(state_key: bytes) -> bytes | None:
+            return changes[state_key] if state_key in changes else self._store.get(state_key)
+
+        block = executed.block
+        return StateView(
+            Overlay(read), network=self.network, height=block.height, time_ms=block.time_ms
+        )
+
     def wait_above(self, height: int, timeout_s: float) -> Tip:
         """Wait until the tip is above `height`, at most `timeout_s`; returns the tip either way."""
         with self._moved:

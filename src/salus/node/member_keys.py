@@ -1,7 +1,7 @@
 """Log keys as notes name them: one signs its member's notes and cosigns all others'."""
 
 from salus.base import note
-from salus.base.note import COSIGNER, LOG, NoteKey
+from salus.base.note import LOG, NoteKey
 from salus.machine.context import View
 from salus.modules.members import queries as members
 
@@ -15,11 +15,6 @@ def log_keys(view: View, origin: str) -> list[NoteKey]:
         key for member in members.roster(view) for key in member_keys(view, member, LOG)
         if key.name == origin
     ]  # fmt: skip
-
-
-def cosigner_keys(view: View) -> list[NoteKey]:
-    """The cosigning keys of all active members, in the roster's order."""
-    return [key for member in members.roster(view) for key in member_keys(view, member, COSIGNER)]
 
 
 def member_keys(view: View, member: bytes, kind: int) -> list[NoteKey]:

@@ -93,7 +93,7 @@ class PeerOrdering:
         self._orderer = orderer
 
     def submit(self, envelope: bytes) -> Done:
-        """Send, then wait for the own copy, and answer from it: the orderer's word is not enough."""
+        """Send, wait for the own copy, and answer from it: the orderer's word is not enough."""
         transaction_id = self._ledger.machine.form.read(envelope).id
         answer = self._ask(SUBMIT, envelope, DoneAnswer)
         self._wait(answer.height)
@@ -102,8 +102,8 @@ class PeerOrdering:
             raise Problem(
                 Category.UNKNOWN_OUTCOME,
                 "UnknownOutcome",
-                f"the ordering member names block {answer.height}, which does not hold it; send the "
-                "same bytes again, and tell the other members if it happens twice",
+                f"the ordering member names block {answer.height}, which does not hold it; send "
+                "the same bytes again, and tell the other members if it happens twice",
             )
         height, position = found
         receipt = self._ledger.receipts(height).receipts[position]

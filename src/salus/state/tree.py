@@ -17,7 +17,7 @@ from salus.state.heap import LEFT, RIGHT, Climb, Heap
 from salus.state.proof import EMPTY, LEAF_TAG, PATH_BITS, PATH_TAG, VALUE_TAG, Kind, Proof
 
 LEVELS_MIN, LEVELS_MAX = 12, 22
-ROWS_PER_BUCKET = 2.5
+ROWS_PER_TWO_BUCKETS = 5
 """T = ⌈log2(rows / 2.5)⌉ within 12–22: storage only, no root depends on it."""
 
 Row = tuple[bytes, bytes, bytes | None]
@@ -141,7 +141,7 @@ def prove(view: View, path: bytes) -> Proof:
 
 def levels_for(rows: int) -> int:
     """The T for that many rows."""
-    buckets = -(-2 * rows // 5)
+    buckets = -(-2 * rows // ROWS_PER_TWO_BUCKETS)
     return min(max((buckets - 1).bit_length(), LEVELS_MIN), LEVELS_MAX) if rows else LEVELS_MIN
 
 

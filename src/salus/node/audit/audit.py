@@ -36,6 +36,8 @@ from salus.state.disk import Base, StoreDamaged
 CHECKED = frozenset({"lock", "journal", "state", "log", "notes", "vault", "witness"})
 """What of the folder is read, at level `full`; anything else is told as skipped."""
 
+NO_STATE = "state: there is none; a start replays it from the journal"
+
 
 def audit_folder(
     folder: Path,
@@ -87,12 +89,15 @@ def _audit(run: Run, workers: int | None, segment_bytes: int) -> None:
 def _base(run: Run) -> Base | None:
     """Where the store stands; None if it cannot be compared, and why is told."""
     state = run.folder / "state"
-    if not state.exists():
-        run.report.skip("state: there is none; a start replays it from the journal")
+    if not _is_made(state):
+        run.report.skip(NO_STATE)
         return None
     try:
         with closing(StoreView(state)) as view:
             base = view.base()
+            if base is None and next(view.items("state"), None) is None:
+                run.report.skip(NO_STATE)
+                return None
     except StoreDamaged as damage:
         found = f"{damage.__cause__ or damage}"
         run.report.add(Finding("state", "state/rocks", "a database that can be read", found))
@@ -103,3 +108,8 @@ def _base(run: Run) -> Base | None:
         expected, found = f"blocks up to {base.height}, the state's", f"{run.journal.tip_height}"
         run.report.add(Finding("journal", "journal", expected, found))
     return base
+
+
+def _is_made(state: Path) -> bool:
+    """Whether RocksDB ever finished making its files; a kill at the first start may prevent it."""
+    return (state / "rocks" / "CURRENT").exists() or any(state.glob("rocks/*.sst"))

@@ -46,7 +46,17 @@ class FrameReader:
 
 def frame_all(messages: Sequence[bytes]) -> bytes:
     """The frames of messages, one after another."""
-    return b"".join(part for message in messages for part in (_length(len(message)), message))
+    return b"".join(part for message in messages for part in (varint(len(message)), message))
+
+
+def varint(value: int) -> bytes:
+    """A number as protobuf writes lengths: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _next(buffer: bytearray, at: int) -> tuple[int, int] | None:
@@ -65,15 +75,6 @@ def _next(buffer: bytearray, at: int) -> tuple[int, int] | None:
     if length > FRAME_BYTES_MAX:
         raise _too_large(length)
     return (start, start + length) if start + length <= len(buffer) else None
-
-
-def _length(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _too_large(length: int) -> Problem:

@@ -1,18 +1,19 @@
 """
 Follows the ledger into SQL: per block one SQL transaction writes rows and height together.
 
-SQLite by default, PostgreSQL by URL. A model whose version rose, or a database that was lost, is
-made again from the journal; nothing here is needed to be believed.
+SQLite by default, PostgreSQL by URL. A model whose version rose, that is of another network or
+ahead of this ledger, or whose database was lost, is made again from the journal; nothing here is
+needed to be believed.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sql
 import structlog
 
 from salus.base.errors import Category, Problem
-from salus.node.follower.models import METADATA, MODELS, ReadModel
+from salus.node.follower.models import MODELS, ReadModel
 from salus.node.follower.seen import BlockSeen, see
 from salus.node.ledger import Ledger
 
@@ -22,13 +23,20 @@ WAIT_S = 5.0
 """How long a query may wait for a height it must see."""
 
 BATCH_BLOCKS = 50
-"""Blocks a SQL transaction while catching up."""
+BATCH_TRANSACTIONS = 10_000
+"""A SQL transaction while catching up: so many blocks, fewer if they are full."""
+
+RETRY_S = 1.0
+"""Pause after the database did not answer."""
+
+_OWN = sql.MetaData()
 
 _STATE = sql.Table(
     "follower",
-    METADATA,
+    _OWN,
     sql.Column("name", sql.String(64), primary_key=True),
     sql.Column("version", sql.Integer, nullable=False),
+    sql.Column("network", sql.LargeBinary(32), nullable=False),
     sql.Column("height", sql.BigInteger, nullable=False),
 )
 
@@ -40,7 +48,7 @@ class Follower:
         """`url`: SQLAlchemy's, as `sqlite:///read-model.db` or `postgresql+psycopg://…`."""
         self._ledger = ledger
         self._models = models
-        self.engine = sql.create_engine(url)
+        self.engine = sql.create_engine(url, pool_pre_ping=True)
         if self.engine.dialect.name == "sqlite":
             sql.event.listen(self.engine, "connect", _tune_sqlite)
         self._stopping = threading.Event()
@@ -71,59 +79,94 @@ class Follower:
         self.engine.dispose()
 
     def _prepare(self) -> int:
-        """Make tables; empty those of models whose version differs; the height all have."""
-        METADATA.create_all(self.engine)
-        with self.engine.begin() as connection:
+        """Make anew the models that do not fit this ledger; the height all have."""
+        _OWN.create_all(self.engine)
+        with self.engine.connect() as connection:
             known = {row.name: row for row in connection.execute(sql.select(_STATE)).all()}
-            for model in self._models:
-                row = known.get(model.name)
-                if row is not None and row.version == model.version:
-                    continue
-                for table in model.tables:
-                    connection.execute(table.delete())
-                connection.execute(_STATE.delete().where(_STATE.c.name == model.name))
-                connection.execute(
-                    _STATE.insert(),
-                    {"name": model.name, "version": model.version, "height": 0},
-                )
-            return self._lowest(connection)
+        for model in self._models:
+            if not self._fits(model, known.get(model.name)):
+                self._make_anew(model)
+        with self.engine.connect() as connection:
+            return min(self._heights(connection).values())
+
+    def _fits(self, model: ReadModel, row: sql.Row[tuple[object, ...]] | None) -> bool:
+        if row is None:
+            return False
+        ours = (row.version, bytes(row.network)) == (model.version, self._ledger.network)
+        return ours and row.height <= self._ledger.tip.height
+
+    def _make_anew(self, model: ReadModel) -> None:
+        """Its row goes first and comes last: a crash between leaves a model to make anew."""
+        log.info("follower.make_anew", model=model.name, version=model.version)
+        with self.engine.begin() as connection:
+            connection.execute(_STATE.delete().where(_STATE.c.name == model.name))
+        with self.engine.begin() as connection:
+            for table in model.tables:
+                table.drop(connection, checkfirst=True)
+                table.create(connection)
+        first = {
+            "name": model.name,
+            "version": model.version,
+            "network": self._ledger.network,
+            "height": 0,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(_STATE.insert(), first)
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
             tip = self._ledger.wait_above(self._height, 0.5)
-            while self._height < tip.height and not self._stopping.is_set():
-                self._take(min(tip.height, self._height + BATCH_BLOCKS))
+            try:
+                while self._height < tip.height and not self._stopping.is_set():
+                    self._take(list(self._next(tip.height)))
+            except sql.exc.SQLAlchemyError as error:
+                # Whatever was committed is known by its height: the same blocks can come again.
+                log.warning("follower.waits", reason=type(error).__name__)
+                self._stopping.wait(RETRY_S)
+            except Exception as error:  # noqa: BLE001 (a silent end would look like idleness)
+                log.error("follower.stopped", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+                return
 
-    def _take(self, upto: int) -> None:
-        """Write blocks up to a height into every model that lacks them, in one transaction."""
-        blocks = [see(self._ledger, height) for height in range(self._height + 1, upto + 1)]
+    def _next(self, upto: int) -> Iterator[BlockSeen]:
+        """The blocks of one SQL transaction."""
+        transactions = 0
+        for height in range(self._height + 1, min(upto, self._height + BATCH_BLOCKS) + 1):
+            block = see(self._ledger, height)
+            yield block
+            transactions += len(block.transactions)
+            if transactions >= BATCH_TRANSACTIONS:
+                return
+
+    def _take(self, blocks: Sequence[BlockSeen]) -> None:
+        """Write blocks into every model that lacks them, in one transaction."""
+        upto = blocks[-1].height
         with self.engine.begin() as connection:
-            at = dict(connection.execute(sql.select(_STATE.c.name, _STATE.c.height)).tuples())
+            at = self._heights(connection)
             for model in self._models:
-                self._write(
-                    connection, model, [one for one in blocks if one.height > at[model.name]]
-                )
-            connection.execute(_STATE.update().values(height=upto))
+                _write(connection, model, [one for one in blocks if one.height > at[model.name]])
+            behind = _STATE.c.name.in_(list(at)) & (_STATE.c.height < upto)
+            connection.execute(_STATE.update().where(behind).values(height=upto))
         with self._moved:
             self._height = upto
             self._moved.notify_all()
 
-    def _write(
-        self, connection: sql.Connection, model: ReadModel, blocks: Sequence[BlockSeen]
-    ) -> None:
-        for table in model.tables:
-            rows = [dict(row) for block in blocks for row in model.rows(block)[table]]
-            if rows:
-                connection.execute(table.insert(), rows)
+    def _heights(self, connection: sql.Connection) -> dict[str, int]:
+        names = [model.name for model in self._models]
+        query = sql.select(_STATE.c.name, _STATE.c.height).where(_STATE.c.name.in_(names))
+        return dict(connection.execute(query).tuples().all())
 
-    def _lowest(self, connection: sql.Connection) -> int:
-        lowest = connection.execute(sql.select(sql.func.min(_STATE.c.height))).scalar_one()
-        return int(lowest)
+
+def _write(connection: sql.Connection, model: ReadModel, blocks: Sequence[BlockSeen]) -> None:
+    written = [model.rows(block) for block in blocks]
+    for table in model.tables:
+        rows = [dict(row) for rows in written for row in rows[table]]
+        if rows:
+            connection.execute(table.insert(), rows)
 
 
 def _tune_sqlite(connection: sql.engine.interfaces.DBAPIConnection, _record: object) -> None:
-    """WAL, and no sync a block: the journal is the truth, this file can be made again."""
+    """WAL, and no sync a block: a power loss takes the newest blocks, and they come again."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from salus.modules.audit.events import LineRecorded
-from salus.modules.audit.messages import RecordLine
+from salus.modules.audit.messages import DefineTerm, RecordLine
 from salus.modules.records.messages import CommitBatch
 from salus.node.follower.seen import BlockSeen, TransactionSeen
 
@@ -37,6 +37,14 @@ LINE = sql.Table(
     sql.Index("audit_line_resource", "resource", "time_ms"),
     sql.Index("audit_line_activity", "activity", "time_ms"),
     sql.Index("audit_line_ref", "node", "ref"),
+)
+
+TERM = sql.Table(
+    "audit_term",
+    METADATA,
+    sql.Column("kind", sql.SmallInteger, primary_key=True, autoincrement=False),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("text", sql.String(64), nullable=False),
 )
 
 TRANSACTION = sql.Table(
@@ -104,6 +112,17 @@ def _lines(block: BlockSeen) -> Rows:
     return {LINE: rows}
 
 
+def _terms(block: BlockSeen) -> Rows:
+    return {
+        TERM: [
+            {"kind": message.kind, "number": message.number, "text": message.text}
+            for transaction in _done(block)
+            for message in transaction.messages
+            if isinstance(message, DefineTerm)
+        ]
+    }
+
+
 def _transactions(block: BlockSeen) -> Rows:
     return {
         TRANSACTION: [
@@ -140,6 +159,7 @@ def _batches(block: BlockSeen) -> Rows:
 
 MODELS = (
     ReadModel("audit_lines", 1, (LINE,), _lines),
+    ReadModel("audit_terms", 1, (TERM,), _terms),
     ReadModel("transactions", 1, (TRANSACTION,), _transactions),
     ReadModel("batches", 1, (BATCH,), _batches),
 )

@@ -38,11 +38,10 @@ def see(ledger: Ledger, height: int) -> BlockSeen:
     """Read a block from the journal and its receipts."""
     record = ledger.record(height)
     receipts = ledger.receipts(height).receipts
-    first = record.log_size - len(record.txs) - 1
     seen = []
     for position, (data, receipt) in enumerate(zip(record.txs, receipts, strict=True)):
         events = [ledger.machine.read_event(event) for event in receipt.events]
-        index = first + position
+        index = record.first_index + position
         if 0 < receipt.code <= UNREADABLE_CODE_MAX:
             seen.append(TransactionSeen(sha256(data), bytes(16), receipt.code, index, (), events))
             continue

@@ -87,7 +87,7 @@ class GroupsAsk(SignedStruct, frozen=True):
     asks; for a member the signed call is enough.
     """
 
-    domain: ClassVar[str] = "request"
+    domain: ClassVar[str] = "groups-ask"
 
     created_ms: TimeMs
     to: MemberId

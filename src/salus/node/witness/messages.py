@@ -79,7 +79,7 @@ class ReleaseEntry(Struct, frozen=True):
 class ReleasesAsk(SignedStruct, frozen=True):
     """Ask who saw: exactly one of `tag` (signed by its control key) and `grant` (its grant key)."""
 
-    domain: ClassVar[str] = "request"
+    domain: ClassVar[str] = "releases-ask"
 
     after: Count
     """First entry number wanted; 0 at first, then the answer's `next`."""

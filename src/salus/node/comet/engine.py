@@ -1,0 +1,189 @@
+"""
+The CometBFT engine of one node: its App served, its program run, its callers answered.
+
+Looks like the embedded engine from outside: `submit` gives a ticket that is done when the block
+which holds the transaction is in this node's journal. Order and time come from the network.
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from salus.base.errors import Problem, Refusal
+from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.node.comet import program
+from salus.node.comet.home import RPC_BATCH_MAX, CometHome
+from salus.node.comet.process import CometProcess
+from salus.node.comet.rpc import RpcClient, RpcError
+from salus.node.comet.server import AbciServer
+from salus.node.comet.waiting import Waiting, follow, unknown_outcome
+from salus.node.cometbft import App
+from salus.node.ledger import Ledger, Tip
+from salus.node.mempool import Done, MempoolFull, Ticket, node_stopped
+from salus.node.ports import FAULT_EXIT_CODE, Clock, RealClock
+from salus.node.quarantine import Quarantine
+from salus.node.verify_pool import VerifyPool
+
+log = structlog.get_logger()
+
+RETRY_S = 0.5
+"""Pause after CometBFT did not answer; while it starts it does not."""
+
+FRESH_S_MAX = 20.0
+"""How long to wait for the next block when the tip is old: a heartbeat and a few seconds."""
+
+IDLE_MS_MAX = 30_000
+"""A tip older than this should be followed by a heartbeat's block soon."""
+
+
+class CometEngine:
+    """Started by its constructor, stopped by `close`; many threads submit."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        home: CometHome,
+        *,
+        quarantine: Path,
+        pool: VerifyPool,
+        clock: Clock | None = None,
+        comet_program: Path | None = None,
+        fail: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """
+        Serve the App, then start CometBFT.
+
+        `comet_program`: default `program.find_or_build()`; `fail`: what ends the process after a
+        fault, exit code 70 by default: whoever started the node starts it again.
+        """
+        self.ledger = ledger
+        self._pool = pool
+        self._clock = clock or RealClock()
+        self._waiting = Waiting(ledger, self._clock)
+        self._outbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        home.write(ledger)
+        app = App(ledger, self._waiting, pool.check, Quarantine(quarantine))
+        self._server = AbciServer(home.abci_socket, app, fail or _end_process)
+        self._rpc = RpcClient(home.rpc_socket)
+        found = comet_program or program.find_or_build()
+        self.process = CometProcess(found, home, self._hand_over_again)
+        self._sender = threading.Thread(target=self._send, name="comet-sender", daemon=True)
+        self._sender.start()
+
+    def submit(self, data: bytes) -> Ticket:
+        """
+        Hand in an envelope; its ticket is done when the block that holds it is durable here.
+
+        Size and form are checked at once (machine refusals 1-7 raise here); signature, a full disk,
+        quotas, key, expiry and nonce end the ticket with their Refusal. Raises Problem NodeStopped.
+        """
+        if self._stopping.is_set():
+            raise node_stopped()
+        ticket = Ticket(data, self.ledger.machine.form.read(data))
+        self._pool.submit(data, lambda holds: self._admit(ticket, signature_holds=holds))
+        return ticket
+
+    def submit_and_wait(self, data: bytes, timeout_s: float = 30.0) -> Done:
+        """Hand in and wait; raises the Refusal of admission, or Problem UnknownOutcome."""
+        try:
+            return self.submit(data).done.result(timeout_s)
+        except TimeoutError:
+            raise unknown_outcome(f"no block within {timeout_s} s") from None
+
+    def fresh_tip(self) -> Tip:
+        """The tip; if it is over 30 s old, the one after it, should it come in time."""
+        tip = self.ledger.tip
+        if self._clock.now_ms() - tip.time_ms <= IDLE_MS_MAX:
+            return tip
+        return self.ledger.wait_above(tip.height, FRESH_S_MAX)
+
+    def close(self) -> None:
+        """Take nothing more, stop CometBFT, then the App; whoever waits is told."""
+        self._stopping.set()
+        self._outbox.put(None)
+        self._sender.join()
+        self.process.close()
+        self._server.close()
+        self._waiting.close()
+        self._rpc.close()
+
+    def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
+        if not signature_holds:
+            ticket.done.set_exception(SignatureInvalid())
+            return
+        try:
+            kept = self._waiting.add(ticket)
+        except (Refusal, Problem) as error:
+            # Whatever a block decided before is refused here, since its nonce is spent.
+            done = self._committed(ticket)
+            if done is None:
+                ticket.done.set_exception(error)
+            else:
+                ticket.done.set_result(done)
+            return
+        if kept is not ticket:
+            follow(ticket, kept)
+        self._outbox.put(kept)
+
+    def _committed(self, ticket: Ticket) -> Done | None:
+        """The end of a transaction that a block decided before, if its nonce was spent by it."""
+        found = self.ledger.find(ticket.transaction.id)
+        if found is None:
+            return None
+        height, position = found
+        receipt = self.ledger.receipts(height).receipts[position]
+        if 0 < receipt.code <= LAST_UNSPENT:
+            return None
+        return Done(ticket.transaction.id, height, position, receipt)
+
+    def _hand_over_again(self) -> None:
+        """A CometBFT that started anew knows nothing of what waits."""
+        for ticket in self._waiting.tickets():
+            self._outbox.put(ticket)
+
+    def _send(self) -> None:
+        while (first := self._outbox.get()) is not None:
+            batch = [first, *self._more(RPC_BATCH_MAX - 1)]
+            while not self._stopping.is_set():
+                try:
+                    self._hand_over(batch)
+                    break
+                except Problem as problem:
+                    log.debug("comet.waits", reason=problem.name)
+                    self._stopping.wait(RETRY_S)
+
+    def _more(self, most: int) -> list[Ticket]:
+        tickets: list[Ticket] = []
+        while len(tickets) < most:
+            try:
+                ticket = self._outbox.get_nowait()
+            except queue.Empty:
+                break
+            if ticket is None:
+                self._outbox.put(None)
+                break
+            tickets.append(ticket)
+        return tickets
+
+    def _hand_over(self, batch: Sequence[Ticket]) -> None:
+        """
+        Give a batch to CometBFT.
+
+        Its "no" is either that it has the transaction already, which is as good as "yes", or that
+        it is full. What CheckTx refuses has been told by the App itself.
+        """
+        for ticket, answer in zip(
+            batch, self._rpc.broadcast([one.data for one in batch]), strict=True
+        ):
+            if isinstance(answer, RpcError) and "full" in answer.data:
+                self._waiting.refuse(ticket, MempoolFull())
+
+
+def _end_process(error: BaseException) -> None:
+    log.critical("engine.fault", reason=str(error))
+    os._exit(FAULT_EXIT_CODE)

@@ -1,0 +1,143 @@
+"""
+A network of real nodes on this machine: each its own ledger, App and CometBFT process.
+
+    with LocalNetwork(folder, count=4) as network:
+        done = network.submit(0, term(1))           by member 0, at node 0
+        network.wait_level(done.height)             until all that run have that block
+"""
+
+import socket
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from salus.chain import machine
+from salus.machine.genesis import FORMAT, Genesis, network_id, write_genesis
+from salus.machine.module import Message
+from salus.machine.transaction import sign
+from salus.node.comet import program
+from salus.node.comet.engine import CometEngine
+from salus.node.comet.home import CometHome
+from salus.node.comet.validators import node_id
+from salus.node.ledger import Ledger
+from salus.node.mempool import Done
+from salus.node.verify_pool import VerifyPool
+from tests.support.machine import Actor
+
+SEGMENT_BYTES = 1024 * 1024
+POWER = 10
+
+
+class LocalNode:
+    """One member's node; started by its constructor."""
+
+    def __init__(self, network: "LocalNetwork", number: int) -> None:
+        self.folder = network.folder / f"node{number}"
+        self.pool = VerifyPool(network.id, workers=0)
+        self.faults: list[BaseException] = []
+        self.ledger = Ledger.open(
+            self.folder / "ledger", machine(), network.genesis, segment_bytes=SEGMENT_BYTES
+        )
+        self.engine = CometEngine(
+            self.ledger,
+            network.homes[number],
+            quarantine=self.folder / "quarantine",
+            pool=self.pool,
+            comet_program=network.program,
+            fail=self.faults.append,
+        )
+
+    def close(self) -> None:
+        self.engine.close()
+        self.pool.close()
+        self.ledger.close()
+
+
+class LocalNetwork(AbstractContextManager["LocalNetwork"]):
+    """Members 0 … count − 1, all validators of equal power."""
+
+    def __init__(self, folder: Path, count: int = 4) -> None:
+        self.folder = folder
+        self.program = program.find_or_build()
+        self.members = [Actor(number) for number in range(count)]
+        self.genesis = write_genesis(
+            Genesis(
+                format=FORMAT,
+                name="local",
+                time_ms=time.time_ns() // 1_000_000,
+                mode="network",
+                version=1,
+                members=[one.genesis(POWER) for one in self.members],
+                parameters={},
+                modules={},
+            )
+        )
+        self.id = network_id(self.genesis)
+        self.homes = self._homes(free_ports(count))
+        self.nodes: dict[int, LocalNode] = {}
+        self._nonces = dict.fromkeys(range(count), 0)
+
+    def __enter__(self) -> Self:
+        for number in range(len(self.members)):
+            self.start(number)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number in list(self.nodes):
+            self.stop(number)
+
+    def start(self, number: int) -> LocalNode:
+        self.nodes[number] = LocalNode(self, number)
+        return self.nodes[number]
+
+    def stop(self, number: int) -> None:
+        self.nodes.pop(number).close()
+
+    def sign(self, member: int, *messages: Message) -> bytes:
+        nonce = self._nonces[member]
+        self._nonces[member] += 1
+        until_ms = time.time_ns() // 1_000_000 + 600_000
+        return sign(
+            self.id, self.members[member].transaction, messages, nonce=nonce, until_ms=until_ms
+        )
+
+    def submit(self, member: int, *messages: Message, at: int | None = None) -> Done:
+        node = self.nodes[member if at is None else at]
+        return node.engine.submit_and_wait(self.sign(member, *messages), 30.0)
+
+    def wait_level(self, height: int, timeout_s: float = 30.0) -> None:
+        for number, node in self.nodes.items():
+            found = node.ledger.wait_above(height - 1, timeout_s).height
+            assert found >= height, f"node {number} is at height {found}, expected {height}"
+
+    def app_hashes(self, height: int) -> set[bytes]:
+        return {node.ledger.record(height).app for node in self.nodes.values()}
+
+    def _homes(self, ports: list[int]) -> list[CometHome]:
+        addresses = [
+            f"{node_id(member.node.public)}@127.0.0.1:{port}"
+            for member, port in zip(self.members, ports, strict=True)
+        ]
+        homes = []
+        for number, (member, port) in enumerate(zip(self.members, ports, strict=True)):
+            others = tuple(one for at, one in enumerate(addresses) if at != number)
+            home = CometHome(self.folder / f"node{number}" / "comet", f"127.0.0.1:{port}", others)
+            home.put_key(member.node)
+            homes.append(home)
+        return homes
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens at just now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
