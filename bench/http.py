@@ -24,7 +24,7 @@ from bench.runs import in_process, in_turns
 CLIENTS = (1, 10, 100)
 PEERS = ("sqlite", "postgresql", "immudb", "immudb-short-window")
 MUST_BEAT = "immudb"
-"""Salus is held to be ahead of each arm whose name begins so."""
+"""The arm Salus is held to be ahead of: as its makers ship it, synced."""
 
 FASTEST_PER_SECOND = 10_000
 """Envelopes are made for this rate."""
@@ -49,15 +49,14 @@ def _line(clients: int, rows: int, results: dict[str, list[Results]]) -> Line:
     own = [one[clients] for one in results["Salus"]]
     p50_ms, p99_ms = median(one.p50_ms for one in own), median(one.p99_ms for one in own)
     salus = rates.pop("Salus")
-    must_beat = [rate for name, rate in rates.items() if name.startswith(MUST_BEAT)]
     return Line(
         id="B3",
         what=f"HTTP, synced, {clients} clients, {rows:,} rows",
         unit="tx/s",
         salus=salus,
         peers=rates,
-        bar=max(must_beat, default=None),
-        note=f"latency p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms; the bar is immudb's best here",
+        bar=rates.get(MUST_BEAT),
+        note=f"latency p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms; the bar is immudb as shipped",
     )
 
 
@@ -96,9 +95,9 @@ def _server(loaded: Loaded) -> Iterator[int]:
         sys.executable, "-m", "bench.http_server", str(loaded.folder), str(genesis), str(port),
     )  # fmt: skip
     with subprocess.Popen(program, stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"open\n"
         try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"open\n"
             yield port
         finally:
             server.send_signal(signal.SIGTERM)

@@ -15,13 +15,13 @@ from salus.node.node import Node, NodeSettings
 def main() -> None:
     """Serve `folder`, a ledger of the genesis in `file`, on `port`; a line on stdout when open."""
     folder, file, port = sys.argv[1:]
+    prepare()
     add_to_chain()
     keys = first_member()
     settings = NodeSettings(
         folder=Path(folder), genesis=Path(file).read_bytes(), orderer=keys.member
     )
     node = Node(settings, keys, {})
-    prepare()
     try:
         app = create_app([MemberDoor("bench", node)])
         serve(app, port=int(port), started=lambda: print("open", flush=True))

@@ -109,7 +109,7 @@ def test_without_an_intent_no_witness_gives_a_share(shared: World) -> None:
     given = shared.give(shared.patient().handle, (LABS,))
     request = _request(shared, given.grant, sequence=999)
     replies = [
-        codec.decode(shared.south.gateway.office.ask(member.id, RELEASE, request), ReleaseReply)
+        shared.south.gateway.office.ask(member.id, RELEASE, request, ReleaseReply)
         for member in shared.network
     ]
 
@@ -124,7 +124,7 @@ def test_fewer_witnesses_than_the_threshold_open_nothing(world: World) -> None:
     with pytest.raises(Problem) as refused:
         world.south.gateway.open_chart(given.grant, "TREAT")
 
-    assert refused.value.name in {"PeerDown", "TooFewShares"}
+    assert "PeerDown" == refused.value.name
 
 
 def test_every_opening_is_told_to_the_patient(shared: World) -> None:
@@ -141,7 +141,7 @@ def test_every_opening_is_told_to_the_patient(shared: World) -> None:
     assert 4 == len(disclosures.lines[0].witnesses)
 
 
-def _request(world: World, grant: bytes, sequence: int) -> bytes:
+def _request(world: World, grant: bytes, sequence: int) -> ReleaseRequest:
     """A whole release request, but for the intent on the ledger."""
     gateway = world.south.gateway
     received = gateway._packages.one(grant)
@@ -163,16 +163,14 @@ def _request(world: World, grant: bytes, sequence: int) -> bytes:
     )
     data = codec.encode(leaf)
     tree = IntentTree([data], os.urandom)
-    return codec.encode(
-        ReleaseRequest(
-            index=0,
-            leaf=data,
-            member=gateway.office.member,
-            path=tree.path(0),
-            sequence=sequence,
-            wants=[_first_want(world, shown, person.id)],
-            shown=shown,
-        )
+    return ReleaseRequest(
+        index=0,
+        leaf=data,
+        member=gateway.office.member,
+        path=tree.path(0),
+        sequence=sequence,
+        wants=[_first_want(world, shown, person.id)],
+        shown=shown,
     )
 
 
@@ -183,8 +181,7 @@ def _first_want(world: World, shown: ShownTerms, practitioner: bytes) -> Want:
         to=world.north.id,
         reader=ReaderAsks(purpose="TREAT", shown=shown, practitioner=practitioner),
     )
-    body = codec.encode(GroupsAsked(ask=codec.encode(ask)))
-    found = codec.decode(office.ask(world.north.id, GROUPS, body), GroupsFound)
+    found = office.ask(world.north.id, GROUPS, GroupsAsked(ask=codec.encode(ask)), GroupsFound)
     one = containers.parse(found.batches[0].container)
     number = next(at for at, group in enumerate(one.groups) if group is not None)
     return Want(batch=one.head.batch, group=number)

@@ -21,12 +21,14 @@ from salus.machine.genesis import network_id
 from salus.machine.transaction import sign
 from salus.modules.audit.messages import DefineTerm
 from salus.node.embedded import EmbeddedEngine
+from salus.node.history import GENESIS
 from salus.node.journal import Journal
 from salus.node.ledger import Executed, Ledger
 from salus.node.log_files import LogFiles
 from salus.node.mempool import Done, Ticket
 from salus.node.ports import RealClock
 from salus.node.record import record_of
+from salus.node.room import Room
 from salus.node.verify_pool import VerifyPool
 from salus.state.store import StateStore
 from tests.campaign.engine import LIFETIME_MS, MEMBERS, make_folder
@@ -112,7 +114,7 @@ def _open(
     opened.callback(store._disk.drop)
     journal = Journal.open(JOURNAL, network_id(genesis), disk=disk, segment_bytes=SEGMENT_BYTES)
     log_files = LogFiles.open(LOG, disk=disk)
-    ledger = kind(machine(), genesis, store, journal, log_files)
+    ledger = kind(machine(), genesis, store, journal, log_files, Room(folder, 0), GENESIS)
     ledger._start()
     return ledger
 

@@ -78,7 +78,7 @@ def _ways(replays: Replays, *, make_environments: bool) -> Iterator[Way]:
     for name in PYTHONS:
         if name == f"python{replays.pythons[0]}":
             continue
-        python = _environment(name, make=make_environments)
+        python = environment(name, make=make_environments)
         if isinstance(python, str):
             replays.skipped.append(f"{name}: {python}")
             continue
@@ -103,8 +103,10 @@ def _replay(home: Path, way: Way) -> str:
     return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()[-400:]
 
 
-def _environment(name: str, *, make: bool) -> Path | str:
+def environment(name: str, *, make: bool) -> Path | str:
     """Path of that Python with the locked packages, or why there is none."""
+    if name == f"python{sys.version_info[0]}.{sys.version_info[1]}":
+        return Path(sys.executable)
     base = shutil.which(name)
     if base is None or subprocess.run([base, "-c", ""], check=False).returncode:
         return "not on PATH"

@@ -69,10 +69,15 @@ def make_folder(folder: Path) -> bytes:
     return genesis
 
 
-def open_folder(folder: Path) -> Ledger:
+def open_folder(folder: Path, *, reserve_bytes: int = 0) -> Ledger:
     """The ledger in it."""
-    genesis = (folder / "genesis.json").read_bytes()
-    return Ledger.open(folder / "node", machine(), genesis, segment_bytes=SEGMENT_BYTES)
+    return Ledger.open(
+        folder / "node",
+        machine(),
+        (folder / "genesis.json").read_bytes(),
+        segment_bytes=SEGMENT_BYTES,
+        reserve_bytes=reserve_bytes,
+    )
 
 
 class Submitter:

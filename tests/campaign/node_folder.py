@@ -10,17 +10,19 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from salus.base import note
+from salus.base import codec, note
 from salus.base.note import Signer
 from salus.chain import machine
 from salus.machine.genesis import network_id
 from salus.modules.audit.messages import DefineTerm, RecordLine
 from salus.node.checkpoints import Checkpoints
-from salus.node.cosigner import Cosigner
+from salus.node.cosigner import ROUTE, CosignAsked, Cosigner
 from salus.node.journal import Journal
 from salus.node.ledger import Ledger
+from salus.node.peers import Identity, Peer, PeerDoor
 from salus.node.vault.messages import PackagePut
 from salus.sealed.release import Want
+from tests.support.machine import Actor
 from tests.support.network import DAY, Network, make_network
 from tests.support.reader import start
 
@@ -116,19 +118,35 @@ def _anchor(network: Network) -> None:
 def _cosign(network: Network, folder: Path) -> None:
     """One checkpoint of the first member, and what that member remembers of cosigning."""
     ledger = network.ledger
-    signers = [
-        Signer(note.origin(ledger.network, actor.id), actor.log) for actor in network.members
-    ]
-    own = Cosigner(folder / "cosigned", ledger, signers[0], network.clock)
-    others = [
-        Cosigner(folder.parent / f"aside-{number}", ledger, signer, network.clock)
-        for number, signer in enumerate(signers[1:])
-    ]
-    checkpoints = Checkpoints(folder, ledger, signers[0], [])
-    checkpoints._asks = [cosigner.cosign for cosigner in (own, *others)]
-    checkpoints.covering(ledger.tip.log_size)
-    for number in range(3):
-        shutil.rmtree(folder.parent / f"aside-{number}")
+    own = network.members[0]
+    identity = Identity(ledger.network, own.id, own.service)
+    aside = folder.with_name("aside")
+    peers = []
+    for actor in network.members:
+        kept = folder / "cosigned" if actor is own else aside / actor.id.hex()
+        signer = Signer(note.origin(ledger.network, actor.id), actor.log)
+        door = _cosigners_door(network, actor, Cosigner(kept, ledger, signer, network.clock))
+        peers.append(
+            Peer(identity, actor.id, door.answer, network.clock, lambda: ledger.tip.height)
+        )
+    signer = Signer(note.origin(ledger.network, own.id), own.log)
+    Checkpoints(folder, ledger, signer, peers).covering(ledger.tip.log_size)
+    shutil.rmtree(aside)
+
+
+def _cosigners_door(network: Network, actor: Actor, cosigner: Cosigner) -> PeerDoor:
+    def answer(_sender: bytes, body: bytes) -> bytes:
+        return codec.encode(cosigner.cosign(codec.decode(body, CosignAsked)))
+
+    ledger = network.ledger
+    return PeerDoor(
+        ledger.network,
+        actor.id,
+        ledger.view,
+        {ROUTE: answer},
+        network.clock,
+        lambda height: height <= ledger.tip.height,
+    )
 
 
 def _records(ledger: Ledger) -> list[tuple[int, bytes]]:

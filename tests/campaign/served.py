@@ -25,7 +25,7 @@ from salus.node.witness.shares import ShareStore
 from salus.sealed.release import Want
 from tests.campaign.node_folder import NodeFolder, open_ledger
 from tests.support.machine import GENESIS_MS
-from tests.support.network import StillClock
+from tests.support.parts import StillClock
 
 Served = dict[str, Any]
 

@@ -76,7 +76,7 @@ class FakeClock:
 class Chain:
     """A genesis file and the members in it."""
 
-    def __init__(self, members: int = 3, machine: Machine = MACHINE) -> None:
+    def __init__(self, members: int = 3, machine: Machine = MACHINE, power: int = 0) -> None:
         self.machine = machine
         self.members = [Actor(number) for number in range(members)]
         self.genesis = write_genesis(
@@ -86,7 +86,7 @@ class Chain:
                 time_ms=GENESIS_MS,
                 mode="embedded",
                 version=1,
-                members=[one.genesis() for one in self.members],
+                members=[one.genesis(power) for one in self.members],
                 parameters={},
                 modules={},
             )

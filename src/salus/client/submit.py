@@ -18,15 +18,14 @@ from salus.machine.transaction import sign
 LIFETIME_MS = 120_000
 """How long a transaction may wait: long enough for a stall, short enough to know its fate."""
 
-
 TRIES = 3
-"""How often the same bytes are sent before the caller is told that their end is unknown."""
+"""How often the same bytes are sent while their end is unknown."""
 
-PAUSE_S = 0.5
-"""Before the bytes are sent again."""
+PAUSE_S = 0.1
+"""Before the second try; it doubles."""
 
-UNKNOWN = frozenset({Category.BUSY, Category.UNAVAILABLE, Category.UNKNOWN_OUTCOME})
-"""What says nothing about the transaction: its bytes may be sent again."""
+NONCE_USED = "NonceUsed"
+"""Name of the no to a nonce that another transaction of this key holds."""
 
 
 class Ended(Protocol):
@@ -80,16 +79,43 @@ class Submitter:
 
     def submit(self, messages: Sequence[Message], send: Callable[[bytes], End]) -> End:
         """
-        Sign, send, wait, and send the same bytes again while their end is unknown.
+        Sign, send, wait; what `send` raises passes through.
 
-        `send` raises the Refusal of admission or a Problem; the last one passes through.
+        After a restart a transaction of an earlier life may still wait with the nonce the ledger
+        gives out next: then the messages are signed anew.
         """
-        envelope = self.sign(messages)
         for _ in range(TRIES - 1):
             try:
-                return send(envelope)
-            except (Problem, Refusal) as no:
-                if no.category not in UNKNOWN:
+                return send_until_known(self.sign(messages), send)
+            except (Problem, Refusal) as error:
+                if name_of(error) != NONCE_USED:
                     raise
-            time.sleep(PAUSE_S)
-        return send(envelope)
+        return send_until_known(self.sign(messages), send)
+
+
+def send_until_known(envelope: bytes, send: Callable[[bytes], End]) -> End:
+    """Send an envelope, the same bytes again while nobody says what became of it."""
+    for attempt in range(TRIES - 1):
+        try:
+            return send(envelope)
+        except Problem as problem:
+            if is_final(problem):
+                raise
+        time.sleep(PAUSE_S * 2**attempt)
+    return send(envelope)
+
+
+def is_final(error: Problem | Refusal) -> bool:
+    """
+    Whether a "no" says that the transaction is in no block: it has a number, or was malformed.
+
+    All others leave open what became of the bytes that were sent.
+    """
+    if isinstance(error, Refusal) or "code" in error.facts:
+        return True
+    return error.category not in (Category.UNAVAILABLE, Category.UNKNOWN_OUTCOME)
+
+
+def name_of(error: Problem | Refusal) -> str:
+    """The stable name of a "no" from here or, through a peer's door, from there."""
+    return error.name if isinstance(error, Problem) else type(error).__name__

@@ -3,40 +3,130 @@ Sealed containers to members' vaults, their receipts to the ledger.
 
 A batch counts only with the receipts of enough members: nothing is committed that one lost hospital
 could lose. All containers of one import step are committed by one transaction: all or none.
+
+What is sent is kept on the desk until its end is known, together with what to remember then: after
+a crash the same bytes are sent again, and one transaction comes of it (`interop.md` §5.3).
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 
 from salus.base import codec
-from salus.base.errors import Category, Problem
+from salus.base.codec import Struct
+from salus.base.errors import Category, Problem, Refusal
+from salus.base.limits import RECEIPT_AGE_MS_MAX
+from salus.base.signing import SignatureRefused
 from salus.client.seal import Sealed, Seats
+from salus.client.submit import NONCE_USED, is_final, name_of
 from salus.gateway.desk import Desk
 from salus.gateway.office import Office
+from salus.machine.context import StateView
 from salus.modules.consent import queries as consent
+from salus.modules.members import queries as members
 from salus.modules.records import queries as records
 from salus.modules.records.messages import CommitBatch, MemberReceipt
 from salus.node.mempool import Done
+from salus.node.peers import SERVICE
 from salus.node.vault.messages import PUT, PutAsked, SignedReceipt
+from salus.sealed.receipts import SHARE_ACCEPTED, STORED, StorageReceipt, check_receipt
 
 OWN = "batch"
-"""Kind of the desk's items that name the member's own committed batches."""
+"""Kind of the desk's items that name the member's own committed batches: batch -> root."""
+
+INFLIGHT = "inflight"
+THE_ONE = b"batch"
+"""Kind and key of what was sent and whose end is unknown; there is never more than one."""
 
 TRIES = 3
-"""A tag's generation or the seats may change between sealing and storing: seal anew so often."""
+"""A tag's generation or the seats may change between sealing and commit: seal anew so often."""
 
-STALE = ("GenerationNotCurrent", "SeatsNotCurrent")
-"""Answers that sealing anew mends (V8, V4)."""
+STALE = (
+    "GenerationNotCurrent",
+    "SeatsNotCurrent",
+    "ReceiptTooOld",
+    "TransactionExpired",
+    NONCE_USED,
+)
+"""Answers that sealing anew mends (V8, V4, and the ledger's)."""
+
+TRANSIENT = (Category.UNAVAILABLE, Category.BUSY, Category.UNKNOWN_OUTCOME)
+"""What a later try may mend."""
+
+Items = Sequence[tuple[str, bytes, bytes]]
+"""(kind, key, value) for the desk."""
+
+
+class _Inflight(Struct, frozen=True):
+    """A transaction that was sent, and what to remember once it is final."""
+
+    envelope: bytes
+    items: list[tuple[str, bytes, bytes]]
 
 
 class Batches:
-    """The author's side of batches."""
+    """The author's side of batches; one commit at a time."""
 
     def __init__(self, office: Office, desk: Desk) -> None:
         """Of one gateway."""
         self._office = office
         self._desk = desk
+        self._committing = threading.Lock()
 
-    def seats(self) -> Seats:
+    def commit(self, seal: Callable[[Seats], Sequence[Sealed]], items: Items = ()) -> Done:
+        """
+        Seal, store with the members, and commit; returns when the transaction is final.
+
+        `seal` is called again when the answers say that what it saw is no longer current; `items`
+        go to the desk in the same step in which the end is remembered. Raises Problem
+        QuorumMissing, NoSeats, what members or ledger refused, or UnknownOutcome: then `settle`
+        finds out, and nothing else is committed before.
+        """
+        with self._committing:
+            self._settle()
+            for _ in range(TRIES):
+                try:
+                    return self._try(seal, items)
+                except (Problem, Refusal) as error:
+                    if name_of(error) not in STALE:
+                        raise
+        raise Problem(Category.CONFLICT, "KeysKeepChanging", "try again in a minute")
+
+    def settle(self) -> None:
+        """Learn the end of what was sent before and not heard of; raises Problem if still open."""
+        with self._committing:
+            self._settle()
+
+    def _try(self, seal: Callable[[Seats], Sequence[Sealed]], items: Items) -> Done:
+        seats = self._seats()
+        sealed = seal(seats)
+        messages = [self._stored(one, seats) for one in sealed]
+        own = [(OWN, one.batch, one.root) for one in sealed]
+        sent = _Inflight(envelope=self._office.sign(messages), items=[*items, *own])
+        self._desk.put(INFLIGHT, THE_ONE, codec.encode(sent))
+        return self._end(sent)
+
+    def _settle(self) -> None:
+        value = self._desk.get(INFLIGHT, THE_ONE)
+        if value is None:
+            return
+        try:
+            self._end(codec.decode(value, _Inflight))
+        except (Problem, Refusal) as error:
+            if not is_final(error):
+                raise
+
+    def _end(self, sent: _Inflight) -> Done:
+        """Send, and remember what became of it."""
+        try:
+            done = self._office.send(sent.envelope)
+        except (Problem, Refusal) as error:
+            if is_final(error):
+                self._desk.delete(INFLIGHT, THE_ONE)
+            raise
+        self._desk.change(sent.items, deletes=[(INFLIGHT, THE_ONE)])
+        return done
+
+    def _seats(self) -> Seats:
         """The witnesses of the day and their sealing keys; raises Problem NoSeats."""
         current = consent.seats_current(self._office.view())
         if current is None:
@@ -44,67 +134,77 @@ class Batches:
                 Category.UNAVAILABLE, "NoSeats", "no witnesses are set; vote consent.set_seats"
             )
         version, row = current
-        return Seats(
-            version=version,
-            threshold=row.threshold,
-            holders=tuple(
-                (holder.x, self._office.sealing_key(holder.member)) for holder in row.holders
-            ),
-        )
+        # A witness that is suspended today may hold its seat again tomorrow: it gets its share.
+        holders = tuple((one.x, self._office.sealing_key(one.member)) for one in row.holders)
+        return Seats(version=version, threshold=row.threshold, holders=holders)
 
-    def commit(self, seal: Callable[[], Sequence[Sealed]]) -> Done:
-        """
-        Seal, store with the members, and commit; returns when the transaction is final.
-
-        `seal` is called again when the answers say that what it saw is no longer current. Raises
-        Problem QuorumMissing, or what the ledger refused.
-        """
-        for attempt in range(TRIES):
-            sealed = seal()
-            try:
-                messages = [self._stored(one, self.seats().version) for one in sealed]
-            except Problem as problem:
-                if problem.name in STALE and attempt + 1 < TRIES:
-                    continue
-                raise
-            done = self._office.submit(messages)
-            self._desk.put_all((OWN, one.batch, one.root) for one in sealed)
-            return done
-        raise Problem(Category.CONFLICT, "KeysKeepChanging", "try again in a minute")
-
-    def _stored(self, sealed: Sealed, seats_version: int) -> CommitBatch:
-        """Hand the container to every member; the message with the receipts that came."""
-        members = self._office.members()
+    def _stored(self, sealed: Sealed, seats: Seats) -> CommitBatch:
+        """Hand the container to every member; the message with the receipts that hold."""
         answers = self._office.ask_all(
-            members, PUT, codec.encode(PutAsked(container=sealed.container))
+            self._office.members(), PUT, PutAsked(container=sealed.container), SignedReceipt
         )
-        receipts = [
-            MemberReceipt(member=member, receipt=stored.receipt, signature=stored.signature)
-            for member, answer in sorted(answers.items())
-            if isinstance(answer, bytes)
-            for stored in [codec.decode(answer, SignedReceipt)]
-        ]
-        self._check_enough(len(receipts), [a for a in answers.values() if isinstance(a, Problem)])
+        view = self._office.view()
+        roles: dict[bytes, int] = {}
+        receipts = []
+        for member, answer in sorted(answers.items()):
+            if isinstance(answer, Problem):
+                continue
+            receipt = _sound(view, self._office.member, sealed, member, answer)
+            if receipt is not None:
+                roles[member] = receipt.roles
+                receipts.append(
+                    MemberReceipt(member=member, receipt=answer.receipt, signature=answer.signature)
+                )
+        self._check_enough(view, roles, seats, answers)
         return CommitBatch(
             batch=sealed.batch,
             bytes=sealed.padded_bytes,
             receipts=receipts,
             root=sealed.root,
-            seats=seats_version,
+            seats=seats.version,
         )
 
-    def _check_enough(self, found: int, problems: Sequence[Problem]) -> None:
-        view = self._office.view()
-        seats = consent.seats(view)
-        needed = max(records.copies_needed(view), 0 if seats is None else seats.threshold)
-        if found >= needed:
+    def _check_enough(
+        self,
+        view: StateView,
+        roles: Mapping[bytes, int],
+        seats: Seats,
+        answers: Mapping[bytes, SignedReceipt | Problem],
+    ) -> None:
+        """Check that the ledger will take these receipts; raises why members said no."""
+        stored = sum(1 for role in roles.values() if role & STORED)
+        shares = sum(1 for role in roles.values() if role & SHARE_ACCEPTED)
+        copies = records.copies_needed(view)
+        if stored >= copies and shares >= seats.threshold:
             return
-        for problem in problems:
-            if problem.category is not Category.UNAVAILABLE:
-                raise problem
+        said = [
+            answer
+            for answer in answers.values()
+            if isinstance(answer, Problem) and answer.category not in TRANSIENT
+        ]
+        # One more than may lie: else a single member could blame a document.
+        if len(said) > (len(answers) - 1) // 3:
+            raise said[0]
         raise Problem(
             Category.UNAVAILABLE,
             "QuorumMissing",
-            f"{found} members stored the batch, {needed} are needed; nothing was committed: see "
-            "which nodes are down, then try again",
+            f"{stored} members stored the batch and {shares} took their shares, {copies} and "
+            f"{seats.threshold} are needed; nothing was committed: see which nodes are down, then "
+            "try again",
         )
+
+
+def _sound(
+    view: StateView, author: bytes, sealed: Sealed, member: bytes, answer: SignedReceipt
+) -> StorageReceipt | None:
+    """The receipt, if the ledger will take it: one bad receipt would refuse the whole commit."""
+    for key in members.keys(view, member, SERVICE, view.time_ms):
+        try:
+            receipt = check_receipt(key, view.network, answer.receipt, answer.signature)
+        except (codec.Malformed, SignatureRefused):
+            continue
+        said = (receipt.chain, receipt.author, receipt.batch, receipt.root, receipt.bytes)
+        true = (view.network, author, sealed.batch, sealed.root, sealed.padded_bytes)
+        is_timely = view.time_ms - RECEIPT_AGE_MS_MAX < receipt.checked <= view.time_ms
+        return receipt if said == true and is_timely else None
+    return None

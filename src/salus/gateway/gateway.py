@@ -7,6 +7,7 @@ Doors call these methods and add nothing; each opens what its organisation may s
 from collections.abc import Iterable
 from pathlib import Path
 
+from salus.gateway.announcements import Announcements
 from salus.gateway.batches import Batches
 from salus.gateway.charts import Chart, Charts
 from salus.gateway.desk import Desk
@@ -35,15 +36,18 @@ class Gateway:
         self.staff = Staff(self.office, self.desk)
         self._keyring = Keyring(self.desk, self.office, node.keys.house)
         self._batches = Batches(self.office, self.desk)
-        self._quarantine = Quarantine(self.desk)
+        self._quarantine = Quarantine(self.desk, self.office.now_ms)
         self._intake = Intake(
             self.office, self.desk, self._keyring, self._batches, self._quarantine
         )
         self._grants = Grants(self.office, self.desk, self._keyring)
         self._packages = Packages(self.office, self.desk)
-        self._charts = Charts(self.office, self._packages)
+        announcements = Announcements(self.office, self.desk)
+        self._charts = Charts(self.office, self._packages, announcements)
         self._who_saw = WhoSaw(self.office, self._keyring)
-        self.housekeeping = Housekeeping(node, self.office)
+        self.housekeeping = Housekeeping(
+            node, self.office, self._batches, self._grants, announcements
+        )
 
     def import_fhir(
         self, documents: Iterable[tuple[str, bytes]], progress: Progress | None = None
@@ -92,8 +96,14 @@ class Gateway:
         """Try a document in quarantine again; it leaves only if it is taken in."""
         name, data = self._quarantine.document(place)
         report = self._intake.take([(name, data)])
-        self._quarantine.drop(place)
+        if not report.refused:
+            self._quarantine.drop(place)
         return report
+
+    def drop(self, place: bytes) -> None:
+        """Forget a document in quarantine: a person decided that it is of no use."""
+        self._quarantine.document(place)
+        self._quarantine.drop(place)
 
     def close(self) -> None:
         """Stop housekeeping, close the desk."""

@@ -1,34 +1,50 @@
 """
-What a member does unasked: anchor its release log, repair and tidy its vault.
+What a member does unasked: anchor its release log, finish what is half done, tend its vault.
 
 An anchor on the ledger fixes the witness's log: it cannot be rewritten unseen. Repair brings
 back what a lost disk or a member's absence left missing (`ledger.md` §5.9).
 """
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
 from salus.base.errors import Problem, Refusal
+from salus.client.submit import name_of
+from salus.gateway.announcements import Announcements
+from salus.gateway.batches import Batches
+from salus.gateway.grants import Grants
 from salus.gateway.office import Office
 from salus.node.node import Node
 
 log = structlog.get_logger()
 
-ANCHOR_S = 60.0
+ROUND_S = 60.0
 """Longest time between an opening and its anchor (`patient-control.md` §5.10)."""
 
-REPAIR_EVERY = 60
-"""Rounds between repairs: an hour; the first comes at once."""
+TEND_EVERY = 60
+"""Rounds between repairs: an hour; the first comes with the first round."""
 
 
 class Housekeeping:
     """Runs from its constructor to `close`."""
 
-    def __init__(self, node: Node, office: Office) -> None:
+    def __init__(
+        self,
+        node: Node,
+        office: Office,
+        batches: Batches,
+        grants: Grants,
+        announcements: Announcements,
+    ) -> None:
         """Of one member."""
         self._node = node
         self._office = office
+        self._batches = batches
+        self._grants = grants
+        self._announcements = announcements
+        self._rounds = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._thread.start()
@@ -38,20 +54,41 @@ class Housekeeping:
         self._stopping.set()
         self._thread.join()
 
+    def round(self) -> list[str]:
+        """Do all that is due now; gives the names of what failed, which the next round tries."""
+        duties: list[Callable[[], object]] = [
+            self._batches.settle,
+            self._grants.resume,
+            self._announcements.post_closings,
+            self.anchor,
+        ]
+        if self._rounds % TEND_EVERY == 0:
+            duties.append(self.tend)
+        self._rounds += 1
+        return [name for duty in duties for name in _failure_of(duty)]
+
     def anchor(self) -> None:
         """Fix the release log as it stands, if it grew; raises what the ledger refused."""
         message = self._node.witness.anchor()
         if message is not None:
             self._office.submit([message])
 
+    def tend(self) -> None:
+        """Fetch what this member's vault lacks, drop what it need not keep; raises Problem."""
+        self._node.repair_vault()
+        self._node.vault.tidy()
+
     def _run(self) -> None:
-        turn = 0
-        while not self._stopping.wait(ANCHOR_S):
-            try:
-                self.anchor()
-                if turn % REPAIR_EVERY == 0:
-                    self._node.repair_vault()
-                    self._node.vault.tidy()
-            except (Problem, Refusal) as problem:
-                log.warning("housekeeping.failed", reason=type(problem).__name__)
-            turn += 1
+        while not self._stopping.wait(ROUND_S):
+            self.round()
+
+
+def _failure_of(duty: Callable[[], object]) -> list[str]:
+    """Do one duty; the name of its failure, logged, if it has one: others must not wait for it."""
+    try:
+        duty()
+    except Exception as error:  # noqa: BLE001 (a thread that died would anchor nothing any more)
+        name = name_of(error) if isinstance(error, (Problem, Refusal)) else type(error).__name__
+        log.warning("housekeeping.failed", reason=name)
+        return [name]
+    return []

@@ -8,47 +8,46 @@ A document is taken whole or not at all; one that is refused is kept in quaranti
 """
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
-
-import msgspec
 
 from salus.base.errors import Category, Problem
-from salus.client.seal import Author, RecordToSeal, Sealed, TagToSeal, plan, seal_batch
+from salus.client.seal import RecordToSeal, plan
 from salus.client.wallet import CompartmentKeys
-from salus.formats.fhir.bundle import Resource, read_bundle, read_ndjson, read_resource
-from salus.formats.fhir.codec import BOM
 from salus.formats.fhir.days import Day
-from salus.formats.fhir.patients import patient_of
-from salus.formats.fhir.placement import place
+from salus.formats.fhir.placement import Placement, place
 from salus.gateway.batches import Batches
 from salus.gateway.desk import Desk
+from salus.gateway.documents import read_document
 from salus.gateway.keyring import Keyring, Patient
-from salus.gateway.links import Links
 from salus.gateway.office import Office
+from salus.gateway.owners import Owners
 from salus.gateway.quarantine import Quarantine
+from salus.gateway.sealer import Sealer
 from salus.sealed.days import Node, day_of, day_slot
 from salus.sealed.record import Meta
 
 DONE = "submission"
 """Kind of the desk's items that remember what was committed: SHA-256 of document -> count."""
 
-BATCH_RECORDS = 2_000
-"""Records gathered before a batch is sealed: about 4 MB, a second of work."""
+GATHERED_RECORDS = 2_000
+GATHERED_BYTES = 16 * 1024 * 1024
+"""What is gathered before it is sealed and committed: a second of work."""
+
+ITS_OWN_FAULT = (
+    Category.MALFORMED,
+    Category.INVALID,
+    Category.TOO_LARGE,
+    Category.NOT_FOUND,
+    Category.GONE,
+    Category.UNSUPPORTED,
+)
+"""Refusals that lie in the document: it goes to quarantine. All others end the import."""
 
 Progress = Callable[[int], None]
 """Called with the records committed so far."""
-
-
-class _Kind(msgspec.Struct):
-    """The one member that tells what a JSON body is."""
-
-    resourceType: str = ""  # noqa: N815 (FHIR's name)
-
-
-_KIND = msgspec.json.Decoder(_Kind)
 
 
 @dataclass(slots=True)
@@ -66,19 +65,23 @@ class ImportReport:
     """(document's name, why); each is in quarantine."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Placed:
     """A document's records, ready to seal."""
 
     name: str
+    data: bytes
     digest: bytes
     records: list[RecordToSeal]
     keys: dict[bytes, CompartmentKeys]
     """By tag."""
 
+    people: set[bytes]
+    """Handles of whom it speaks."""
+
 
 class Intake:
-    """Takes documents in."""
+    """Takes documents in, one import at a time."""
 
     def __init__(
         self, office: Office, desk: Desk, keyring: Keyring, batches: Batches, quarantine: Quarantine
@@ -89,7 +92,9 @@ class Intake:
         self._keyring = keyring
         self._batches = batches
         self._quarantine = quarantine
-        self._links = Links(office)
+        self._sealer = Sealer(office)
+        # Two imports of one document at once would each find it new.
+        self._importing = threading.Lock()
 
     def take(
         self, documents: Iterable[tuple[str, bytes]], progress: Progress | None = None
@@ -98,165 +103,157 @@ class Intake:
         Import documents: FHIR R4 bundles, single resources, NDJSON.
 
         `documents`: (name, bytes). A refused document is reported and kept in quarantine; the
-        others go on. Raises Problem QuorumMissing when too few members can store.
+        others go on. Raises Problem QuorumMissing when too few members can store, and what else
+        lies in no document; what was committed before stays, and the same documents can be sent
+        again: none is written twice.
         """
-        report = ImportReport()
-        people: set[bytes] = set()
-        waiting: list[_Placed] = []
-        for name, data in documents:
-            placed = self._place_or_refuse(name, data, report, people)
-            if placed is None:
-                continue
-            waiting.append(placed)
-            if sum(len(one.records) for one in waiting) >= BATCH_RECORDS:
-                self._commit(waiting, report, progress)
-                waiting = []
-        self._commit(waiting, report, progress)
-        report.patients = len(people)
-        return report
+        with self._importing:
+            self._batches.settle()
+            step = _Step(ImportReport(), progress or (lambda _: None))
+            for name, data in documents:
+                self._gather(name, data, step)
+                if step.is_full:
+                    self._commit(step.waiting, step)
+                    step.waiting = []
+            self._commit(step.waiting, step)
+            step.report.patients = len(step.people)
+        return step.report
 
-    def _place_or_refuse(
-        self, name: str, data: bytes, report: ImportReport, people: set[bytes]
-    ) -> _Placed | None:
-        report.documents += 1
+    def _gather(self, name: str, data: bytes, step: "_Step") -> None:
+        """Put a document's records among those that wait; or count, or refuse it."""
+        step.report.documents += 1
         digest = sha256(data).digest()
-        if self._desk.get(DONE, self._desk.name(DONE, digest)) is not None:
-            report.unchanged += 1
-            return None
+        is_waiting = any(one.digest == digest for one in step.waiting)
+        if is_waiting or self._desk.get(DONE, self._desk.name(DONE, digest)) is not None:
+            step.report.unchanged += 1
+            return
         try:
-            return self._place(name, digest, _read(name, data), people)
+            step.waiting.append(self._place(name, data, digest))
         except Problem as problem:
-            self._quarantine.keep(name, data, problem)
-            report.refused.append((name, problem))
-            return None
+            self._refuse(name, data, problem, step)
 
-    def _place(
-        self, name: str, digest: bytes, resources: Sequence[Resource], people: set[bytes]
-    ) -> _Placed:
-        placed = _Placed(name, digest, [], {})
-        owners = self._owners(resources)
+    def _refuse(self, name: str, data: bytes, problem: Problem, step: "_Step") -> None:
+        """Keep and report a refused document; raises the problem if it is not the document's."""
+        if problem.category not in ITS_OWN_FAULT:
+            raise problem
+        try:
+            self._quarantine.keep(name, data, problem)
+        except Problem as full:
+            problem = full
+        step.report.refused.append((name, problem))
+
+    def _place(self, name: str, data: bytes, digest: bytes) -> _Placed:
+        """Find tag and slot of every resource; people are taken in when all have a place."""
+        resources = read_document(name, data)
+        owners = Owners(self._keyring, resources)
+        placements = [place(resource.value) for resource in resources]
+        names = [
+            None if where.compartment is None else owners.of(resource)
+            for resource, where in zip(resources, placements, strict=True)
+        ]
+        patients = {name: owners.enrol(name) for name in sorted({name for name in names if name})}
+        placed = _Placed(name, data, digest, [], {}, {one.handle for one in patients.values()})
         today = _today(self._office.now_ms())
-        for at, resource in enumerate(resources):
-            where = place(resource.value)
-            keys, handle = self._keys_of(resource, where.compartment, owners)
-            if handle is not None:
-                people.add(handle)
+        for at, (resource, where, owner) in enumerate(
+            zip(resources, placements, names, strict=True)
+        ):
+            keys = self._keys(where, None if owner is None else patients[owner])
             slot = _slot(where.day, today)
-            record = RecordToSeal(
-                tag=keys.tag,
-                slot=slot,
-                record=self._desk.name("record", digest + at.to_bytes(4, "big"))[:16],
-                version=1,
-                meta=Meta(
-                    type=resource.type,
-                    id=resource.id or f"{digest[:8].hex()}-{at}",
-                    labels=list(where.labels),
-                    day=slot.index << slot.level,
-                ),
-                body=resource.raw,
-            )
-            placed.records.append(record)
             placed.keys[keys.tag] = keys
+            placed.records.append(
+                RecordToSeal(
+                    tag=keys.tag,
+                    slot=slot,
+                    record=self._desk.name("record", digest + at.to_bytes(4, "big"))[:16],
+                    version=1,
+                    meta=Meta(
+                        type=resource.type,
+                        id=resource.id or f"{digest[:8].hex()}-{at}",
+                        labels=list(where.labels),
+                        day=slot.index << slot.level,
+                    ),
+                    body=resource.raw,
+                )
+            )
         return placed
 
-    def _owners(self, resources: Sequence[Resource]) -> dict[str, Patient]:
-        """Everybody this document speaks of, by the references that name them."""
-        owners: dict[str, Patient] = {}
-        for resource in resources:
-            if resource.type != "Patient" or resource.id is None:
-                continue
-            patient = self._keyring.enrol(f"Patient/{resource.id}", _name_of(resource.value))
-            owners[f"Patient/{resource.id}"] = patient
-            if resource.full_url is not None:
-                owners[resource.full_url] = patient
-        return owners
-
-    def _keys_of(
-        self, resource: Resource, compartment: int | None, owners: dict[str, Patient]
-    ) -> tuple[CompartmentKeys, bytes | None]:
-        """The tag a resource is sealed under, and whose it is: a patient's, or the house's."""
-        if compartment is None:
-            return self._keyring.house, None
-        reference = patient_of(resource.value)
-        if reference is None:
-            return self._keyring.house, None
-        owner = owners.get(reference) or self._keyring.by_source(reference)
+    def _keys(self, where: Placement, owner: Patient | None) -> CompartmentKeys:
+        """The tag a record is sealed under: a patient's, the directory's, or of nobody's own."""
+        if where.compartment is None:
+            return self._keyring.house
         if owner is None:
-            raise Problem(
-                Category.NOT_FOUND,
-                "PatientUnknown",
-                f"{resource.type}: its patient is neither in this document nor known here; send "
-                "the Patient resource first, or in the same bundle",
-            )
-        return owner.wallet.compartment(compartment), owner.handle
+            return self._keyring.unplaced
+        return owner.wallet.compartment(where.compartment)
 
-    def _commit(
-        self, waiting: Sequence[_Placed], report: ImportReport, progress: Progress | None
-    ) -> None:
-        """Seal and commit whole documents by one transaction, then remember them."""
+    def _commit(self, waiting: Sequence[_Placed], step: "_Step") -> None:
+        """
+        Seal and commit whole documents by one transaction.
+
+        If that is refused for what is in them, they are halved until the guilty one stands alone
+        (corrections 14).
+        """
         records = [record for placed in waiting for record in placed.records]
         if not records:
             return
+        try:
+            parts = self._write(waiting, records)
+        except Problem as problem:
+            if not _is_theirs(problem):
+                raise
+            if len(waiting) == 1:
+                self._refuse(waiting[0].name, waiting[0].data, problem, step)
+                return
+            half = len(waiting) // 2
+            self._commit(waiting[:half], step)
+            self._commit(waiting[half:], step)
+            return
+        step.count(waiting, parts, len(records))
+
+    def _write(self, waiting: Sequence[_Placed], records: Sequence[RecordToSeal]) -> int:
+        """Seal and commit, and remember the documents with it; how many batches it took."""
         keys = {tag: key for placed in waiting for tag, key in placed.keys.items()}
         parts = plan(records)
-        self._batches.commit(lambda: [self._seal(part, keys) for part in parts])
-        self._desk.put_all(
+        done = [
             (DONE, self._desk.name(DONE, placed.digest), len(placed.records).to_bytes(4, "big"))
             for placed in waiting
+        ]
+        self._batches.commit(
+            lambda seats: [self._sealer.seal(part, keys, seats) for part in parts], done
         )
-        report.batches += len(parts)
-        report.records += len(records)
-        if progress is not None:
-            progress(report.records)
+        return len(parts)
 
-    def _seal(self, records: Sequence[RecordToSeal], keys: dict[bytes, CompartmentKeys]) -> Sealed:
-        slots: dict[bytes, set[Node]] = {}
-        for record in records:
-            slots.setdefault(record.tag, set()).add(record.slot)
-        tags = {tag: self._tag_to_seal(keys[tag], nodes) for tag, nodes in slots.items()}
-        secrets = self._office.keys
-        return seal_batch(
-            records,
-            chain=self._office.network,
-            author=Author(
-                member=self._office.member,
-                service=secrets.service,
-                retention_key=secrets.retention,
-                retention_version=0,
-            ),
-            seats=self._batches.seats(),
-            tags=tags,
-        )
 
-    def _tag_to_seal(self, keys: CompartmentKeys, slots: Iterable[Node]) -> TagToSeal:
-        """A tag in custody: its slot keys are derived here, no sheet is needed."""
-        row = self._office.tag(keys.tag)
-        if row is None:
-            raise Problem(Category.NOT_FOUND, "TagUnknown", "the tag is not registered; try again")
-        link = self._links.own(keys, row.era)
-        return TagToSeal(
-            generation=row.generation,
-            owner_key=keys.owner(row.generation).public,
-            slot_keys={slot: keys.slot_key(row.generation, slot).bare for slot in slots},
-            link=link.data,
-            link_signature=link.signature,
+@dataclass(slots=True)
+class _Step:
+    """What one import has under way."""
+
+    report: ImportReport
+    progress: Progress
+    waiting: list[_Placed] = field(default_factory=list)
+    people: set[bytes] = field(default_factory=set)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough is gathered for a commit."""
+        records = [record for placed in self.waiting for record in placed.records]
+        return (
+            len(records) >= GATHERED_RECORDS
+            or sum(len(record.body) for record in records) >= GATHERED_BYTES
         )
 
+    def count(self, committed: Sequence[_Placed], batches: int, records: int) -> None:
+        """Note what is final, and tell."""
+        for placed in committed:
+            self.people |= placed.people
+        self.report.batches += batches
+        self.report.records += records
+        self.progress(self.report.records)
 
-def _read(name: str, data: bytes) -> Sequence[Resource]:
-    """Resources of NDJSON (by the document's name), of a bundle, or of one resource."""
-    if name.endswith(".ndjson"):
-        return read_ndjson(data)
-    if _is_bundle(data):
-        return read_bundle(data).resources
-    return [read_resource(data)]
 
-
-def _is_bundle(data: bytes) -> bool:
-    try:
-        return _KIND.decode(data.removeprefix(BOM)).resourceType == "Bundle"
-    except msgspec.DecodeError:
-        return False
+def _is_theirs(problem: Problem) -> bool:
+    """Whether a commit was refused for what is in the documents: never by the ledger's numbers."""
+    code = str(problem.facts.get("code", "V"))
+    return problem.category in ITS_OWN_FAULT and code.startswith("V")
 
 
 def _slot(day: Day | None, today: int) -> Node:
@@ -266,11 +263,3 @@ def _slot(day: Day | None, today: int) -> Node:
 
 def _today(now_ms: int) -> int:
     return day_of(dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC).date())
-
-
-def _name_of(patient: dict[str, Any]) -> str:
-    """A person's name for the member's own staff; empty if none is given."""
-    name: dict[str, Any] = next(iter(patient.get("name", [])), {})
-    return " ".join([*name.get("given", []), name.get("family", "")]).strip() or name.get(
-        "text", ""
-    )

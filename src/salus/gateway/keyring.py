@@ -103,7 +103,7 @@ class Keyring:
         known = {one.handle: one for one in map(self.by_source, sources) if one is not None}
         if len(known) > 1:
             raise Problem(
-                Category.CONFLICT,
+                Category.INVALID,
                 "PatientAmbiguous",
                 "the Patient's id and fullUrl are those of two people known here; correct the "
                 "one that is wrong",

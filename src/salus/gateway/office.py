@@ -2,15 +2,18 @@
 The gateway's way to its own node and, through it, to the other members.
 
 It reads the ledger from the node's copy, signs the member's transactions, and asks members' doors.
-Nothing plain leaves through here: containers, packages and leaves are sealed before.
+Nothing plain leaves through here: containers, packages and leaves are sealed before. An answer that
+does not decode is a Problem like any other: no member's bytes can break an opening.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from salus.base import codec
+from salus.base.codec import Struct
 from salus.base.errors import Category, Problem
-from salus.client.submit import Submitter
+from salus.client.submit import Submitter, send_until_known
 from salus.machine.context import StateView
 from salus.machine.module import Message
 from salus.machine.tables import NONCE
@@ -22,13 +25,17 @@ from salus.node.mempool import Done
 from salus.node.node import Node
 
 T = TypeVar("T")
+Kind = TypeVar("Kind", bound=Struct)
 
 SEALING = 2
 """Use of the key that receives shares and packages."""
 
+ASKED_AT_ONCE = 8
+"""Members asked in parallel."""
+
 
 class Office:
-    """One gateway's."""
+    """One gateway's; thread-safe."""
 
     def __init__(self, node: Node) -> None:
         """`node`: the member's own."""
@@ -41,7 +48,7 @@ class Office:
             next_nonce=self._next_nonce,
             now_ms=node.clock.now_ms,
         )
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="office")
+        self._threads = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="office")
 
     @property
     def keys(self) -> MemberKeys:
@@ -56,10 +63,6 @@ class Office:
         """The ledger's state at the own node's tip."""
         return self._node.ledger.view()
 
-    def fresh_ms(self) -> int:
-        """Block time now: an idle ledger is renewed first."""
-        return self._node.ordering.fresh_tip().time_ms
-
     def tag(self, tag: bytes) -> TagRecord | None:
         """A tag's row, or None."""
         return consent.tag(self.view(), tag)
@@ -68,76 +71,94 @@ class Office:
         """
         Sign and submit the member's transaction, and wait until it is final.
 
-        Raises the Refusal that admission gave, or Problem Refused with the receipt's number.
+        Raises the Refusal that admission gave, or Problem with the receipt's number.
         """
-        done = self._submitter.submit(messages, self._node.ordering.submit)
-        if done.receipt.code:
-            raise refused(self._node, done)
-        return done
+        return self._accepted(self._submitter.submit(messages, self._node.ordering.submit))
+
+    def sign(self, messages: Sequence[Message]) -> bytes:
+        """The member's envelope, to be kept before it is sent; each has a nonce of its own."""
+        return self._submitter.sign(messages)
+
+    def send(self, envelope: bytes) -> Done:
+        """Send a signed envelope, or send it again: it is done once; raises as `submit`."""
+        return self._accepted(send_until_known(envelope, self._node.ordering.submit))
 
     def members(self) -> list[bytes]:
-        """The active members."""
-        return members.roster(self.view())
+        """The active members, this one first: its own copy costs least and does not lie."""
+        roster = members.roster(self.view())
+        return sorted(roster, key=lambda member: (member != self.member, member))
+
+    def is_active(self, member: bytes) -> bool:
+        """Whether a member is active."""
+        return members.active(self.view(), member)
 
     def sealing_key(self, member: bytes) -> bytes:
-        """A member's newest sealing key, 33 B; raises Problem MemberUnknown."""
+        """A member's newest sealing key, 33 B; raises Problem SealingKeyMissing."""
         view = self.view()
         keys = members.keys(view, member, SEALING, view.time_ms)
         if not keys:
             raise Problem(
-                Category.NOT_FOUND, "MemberUnknown", "expected the id of an active member"
+                Category.UNAVAILABLE,
+                "SealingKeyMissing",
+                "a member has no live sealing key; ask its operator to add one",
             )
         return keys[0]
 
-    def ask(self, member: bytes, route: str, body: bytes) -> bytes:
-        """Ask one member's door, the own one too; raises the Problem it answers."""
-        return self._node.peer(member).call(route, body)
+    def ask(self, member: bytes, route: str, asked: Struct, kind: type[Kind]) -> Kind:
+        """
+        Ask one member's door, the own one too.
+
+        Raises the Problem it answers, or AnswerMalformed.
+        """
+        data = self._node.peer(member).call(route, codec.encode(asked))
+        try:
+            return codec.decode(data, kind)
+        except codec.Malformed as error:
+            raise Problem(Category.UNVERIFIED, "AnswerMalformed", str(error)) from None
 
     def ask_all(
-        self, asked: Sequence[bytes], route: str, body: bytes
-    ) -> Mapping[bytes, bytes | Problem]:
+        self, asked: Iterable[bytes], route: str, body: Struct, kind: type[Kind]
+    ) -> Mapping[bytes, Kind | Problem]:
         """Ask several members at once; what each answered, or why it did not."""
+        return self.with_each(asked, lambda member: self.ask(member, route, body, kind))
 
-        def call(member: bytes) -> bytes | Problem:
+    def with_each(
+        self, asked: Iterable[bytes], talk: Callable[[bytes], T]
+    ) -> Mapping[bytes, T | Problem]:
+        """Talk with several members at once; `talk` must not come back here for more threads."""
+
+        def call(member: bytes) -> T | Problem:
             try:
-                return self.ask(member, route, body)
+                return talk(member)
             except Problem as problem:
                 return problem
 
-        return dict(zip(asked, self._threads.map(call, asked), strict=True))
-
-    def first_answer(
-        self, asked: Sequence[bytes], route: str, body: bytes, accept: Callable[[bytes], T]
-    ) -> T:
-        """The first answer that `accept` takes; raises the last Problem if none does."""
-        last = Problem(Category.UNAVAILABLE, "NobodyAnswered", "no member has what was asked for")
-        for member in asked:
-            try:
-                return accept(self.ask(member, route, body))
-            except Problem as problem:
-                last = problem
-        raise last
+        wanted = list(asked)
+        return dict(zip(wanted, self._threads.map(call, wanted), strict=True))
 
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown()
+
+    def _accepted(self, done: Done) -> Done:
+        if done.receipt.code:
+            raise self._refused(done)
+        return done
+
+    def _refused(self, done: Done) -> Problem:
+        """A receipt's refusal as a Problem with its number and meaning."""
+        kind = self._node.ledger.machine.refusal(done.receipt.code)
+        name = "Refused" if kind is None else kind.__name__
+        words = "" if kind is None else (kind.__doc__ or "").strip().split("\n\n")[0]
+        return Problem(
+            Category.INVALID if kind is None else kind.category,
+            name,
+            f"{done.receipt.code} {words} (transaction {done.id.hex()}, block {done.height})",
+            code=done.receipt.code,
+        )
 
     def _next_nonce(self) -> int:
         window = self.view().read(NONCE, self.keys.transaction.key_id)
         if window is None:
             return 0
         return window.floor + int.from_bytes(window.bits, "big").bit_length()
-
-
-def refused(node: Node, done: Done) -> Problem:
-    """A receipt's refusal as a Problem with its number and meaning."""
-    kind = node.ledger.machine.refusal(done.receipt.code)
-    name = "Refused" if kind is None else kind.__name__
-    words = "" if kind is None else (kind.__doc__ or "").strip().split("\n\n")[0]
-    category = Category.INVALID if kind is None else kind.category
-    return Problem(
-        category,
-        name,
-        f"{done.receipt.code} {words} (transaction {done.id.hex()}, block {done.height})",
-        code=done.receipt.code,
-    )

@@ -4,7 +4,7 @@ Whose each resource of a document is, by the references that name a person.
 A person is known by the names that record systems write: `Patient/<id>` and the `fullUrl` of the
 entry that brought them. Nobody is enrolled before the whole document has a place, so that a refused
 one leaves no trace. What names no person, or two, is nobody's alone and stands in no grant
-(`interop.md` §5.5).
+(`interop.md` §5.5). All record systems of a member share one space of ids here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,16 +57,16 @@ class Owners:
 
     def enrol(self, name: str) -> Patient:
         """The patient of a name that `of` gave, taken into custody if new."""
-        names, own_name = self._coming.get(name, ((name,), ""))
-        return self._keyring.enrol(names, own_name)
+        names, spoken = self._coming.get(name, ((name,), ""))
+        return self._keyring.enrol(names, spoken)
 
     def _take(self, resource: Resource) -> None:
         names = _names(resource)
         for name in names:
-            known = self._coming.setdefault(name, (names, own_name(resource.value)))
+            known = self._coming.setdefault(name, (names, spoken_name(resource.value)))
             if known[0] != names:
                 raise Problem(
-                    Category.CONFLICT,
+                    Category.INVALID,
                     "PatientAmbiguous",
                     "two Patient resources of the document share an id or fullUrl; send each with "
                     "its own",
@@ -83,7 +83,7 @@ class Owners:
         return self._people[name]
 
 
-def own_name(patient: dict[str, Any]) -> str:
+def spoken_name(patient: dict[str, Any]) -> str:
     """A person's name for the member's own staff; empty if none is given."""
     name: dict[str, Any] = next(iter(patient.get("name", [])), {})
     # A given name may be null, with only an extension beside it.

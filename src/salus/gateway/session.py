@@ -1,47 +1,35 @@
 """
-One opening of sealed records by a reader: intent, shares, groups (`patient-control.md` §5.4).
+One opening of sealed records by a reader (`patient-control.md` §5.4).
 
-    post the intent and wait for its block → fetch the groups the grant covers
+    fetch the groups the grant covers → post the intent and wait for its block
     → ask every witness for its shares → join, check, open
 
-No key is released before the intent is final; every witness logs before it answers.
+No key is released before the intent is final; every witness logs before it answers. What nobody may
+fetch is refused before anything is announced. The keys live in this object and end with it.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from salus.base import codec
-from salus.base.errors import Category, Problem
+from salus.base.errors import Problem
 from salus.base.hashing import ZERO32
-from salus.base.sealing import SealingKey, SealRefused
+from salus.base.sealing import SealingKey
 from salus.client.unseal import GroupOpened, SlotKeys, open_as_reader
+from salus.gateway.announcements import Announcements
+from salus.gateway.holders import Fetched, common, fetch
 from salus.gateway.office import Office
 from salus.gateway.packages import Received
-from salus.modules.consent import queries as consent
-from salus.modules.consent.messages import PostIntents
-from salus.modules.records import queries as records
-from salus.node.vault.messages import GROUPS, GroupsAsk, GroupsAsked, GroupsFound, ReaderAsks
-from salus.node.witness.messages import RELEASE, ReleaseReply
-from salus.sealed import container as containers
+from salus.gateway.witnesses import Announced, Collected, collect
+from salus.node.vault.messages import ReaderAsks
 from salus.sealed.container import Container
 from salus.sealed.days import WindowSeeds
 from salus.sealed.grants import GRANT, Leaf, Reader
-from salus.sealed.release import (
-    RELEASED,
-    IntentTree,
-    ReleaseRequest,
-    ShownTerms,
-    Want,
-    open_shares,
-    release_place,
-)
+from salus.sealed.release import ShownTerms, Want
 
 SESSION_MS = 900_000
 """Fifteen minutes: the longest a session may last."""
-
-WANTS_MAX = 4_000
-"""Groups asked for in one call."""
 
 
 @dataclass(frozen=True)
@@ -56,43 +44,68 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class _Intent:
-    leaf: Leaf
-    data: bytes
-    tree: IntentTree
-    sequence: int
-    key: SealingKey
+class Unopened:
+    """A group whose shares came and which does not open all the same."""
+
+    batch: bytes
+    group: int
+    why: Problem
 
 
 class Session:
     """One grant, opened once by one person."""
 
-    def __init__(self, office: Office, received: Received, reading: Reading) -> None:
+    def __init__(
+        self,
+        office: Office,
+        announcements: Announcements,
+        received: Received,
+        reading: Reading,
+    ) -> None:
         """`received`: the grant's package, opened by this member's sealing key."""
         self._office = office
+        self._announcements = announcements
         self._received = received
         self._reading = reading
-        self.refusals: dict[bytes, Problem] = {}
-        """Witnesses that gave nothing, and why."""
+        self.intent = b""
+        """Id of the announced intent; empty if nothing was covered, so nothing announced."""
+
+        self.fetched = Fetched()
+        self.collected = Collected()
+        self.unopened: list[Unopened] = []
 
     def groups(self) -> Iterator[GroupOpened]:
         """
-        Announce, fetch, and open every group the grant covers.
+        Fetch, announce, and open every group the grant covers; nothing is announced for none.
 
-        Raises the first witness's Problem when too few gave their shares.
+        Raises what most holders or, with too few shares, most witnesses said. A group that fails
+        alone is noted in `unopened`, and the others go on.
         """
-        intent = self._announce()
-        found = list(self._fetch())
-        wants = [Want(batch=one.head.batch, group=number) for one, number in _wanted(found)]
-        shares = self._collect(intent, sorted(wants))
+        package = self._received.package
+        shown = ShownTerms(openings=package.openings, terms=package.terms)
+        self.fetched = fetch(
+            self._office,
+            ReaderAsks(
+                purpose=self._reading.purpose,
+                shown=shown,
+                practitioner=self._reading.practitioner,
+            ),
+        )
+        found = _groups(self.fetched.containers)
+        if not found:
+            return
+        wants = [Want(batch=batch, group=number) for batch, number in sorted(found)]
+        self.collected = collect(self._office, self._announce(), shown, wants)
+        self._check_enough(found)
         keys = SlotKeys(self._seeds())
-        for one, number in _wanted(found):
-            own = shares.get((one.head.batch, number), {})
-            if len(own) < one.head.threshold and self.refusals:
-                raise next(iter(self.refusals.values()))
-            yield open_as_reader(one, number, shares=own, keys=keys)
+        for (batch, number), one in found.items():
+            shares = self.collected.shares.get((batch, number), {})
+            try:
+                yield open_as_reader(one, number, shares=shares, keys=keys)
+            except Problem as problem:
+                self.unopened.append(Unopened(batch, number, problem))
 
-    def _announce(self) -> _Intent:
+    def _announce(self) -> Announced:
         """Put the intent on the ledger; returns when its block is final here."""
         key = SealingKey.random()
         leaf = Leaf(
@@ -110,112 +123,18 @@ class Session:
             practitioner=self._reading.practitioner,
         )
         data = codec.encode(leaf)
-        tree = IntentTree([data], os.urandom)
-        sequence = consent.intent_count(self._office.view(), self._office.member) + 1
-        self._office.submit(
-            [PostIntents(closings=ZERO32, leaves=tree.size, root=tree.root, sequence=sequence)]
+        self.intent = leaf.intent
+        return Announced(leaf, data, self._announcements.post(data), key)
+
+    def _check_enough(self, found: dict[tuple[bytes, int], Container]) -> None:
+        """Raise the witnesses' reason if none of the groups has its shares because of them."""
+        refusals = list(self.collected.refusals.values())
+        lacking = (
+            len(self.collected.shares.get(place, {})) < one.head.threshold
+            for place, one in found.items()
         )
-        return _Intent(leaf, data, tree, sequence, key)
-
-    def _fetch(self) -> Iterator[Container]:
-        """The covered groups of every batch, each re-rooted and held to the ledger's root."""
-        after: bytes | None = None
-        while True:
-            found = self._next_groups(after)
-            for batch in found.batches:
-                one = containers.parse(batch.container)
-                self._check_root(one)
-                yield one
-            if found.next is None:
-                return
-            after = found.next
-
-    def _next_groups(self, after: bytes | None) -> GroupsFound:
-        """One page, from the first member that serves it; cursors mean the same at every one."""
-        last = Problem(Category.UNAVAILABLE, "NobodyAnswered", "no member serves these groups")
-        for member in self._office.members():
-            ask = GroupsAsk(
-                created_ms=self._office.now_ms(),
-                to=member,
-                after=after,
-                reader=ReaderAsks(
-                    purpose=self._reading.purpose,
-                    shown=self._shown(),
-                    practitioner=self._reading.practitioner,
-                ),
-            )
-            body = codec.encode(GroupsAsked(ask=codec.encode(ask)))
-            try:
-                return codec.decode(self._office.ask(member, GROUPS, body), GroupsFound)
-            except Problem as problem:
-                last = problem
-        raise last
-
-    def _check_root(self, one: Container) -> None:
-        row = records.batch(self._office.view(), one.head.batch)
-        if row is None or row.root != one.root:
-            raise Problem(
-                Category.UNVERIFIED,
-                "BatchDiffers",
-                "a holder served a batch that is not the committed one; ask another holder",
-            )
-
-    def _collect(
-        self, intent: _Intent, wants: Sequence[Want]
-    ) -> Mapping[tuple[bytes, int], dict[int, bytes]]:
-        """Shares by (batch, group) and seat."""
-        shares: dict[tuple[bytes, int], dict[int, bytes]] = {}
-        seats = consent.seats(self._office.view())
-        holders = {} if seats is None else {holder.member: holder.x for holder in seats.holders}
-        for at in range(0, len(wants), WANTS_MAX):
-            part = list(wants[at : at + WANTS_MAX])
-            body = codec.encode(self._request(intent, part))
-            for member, answer in self._office.ask_all(list(holders), RELEASE, body).items():
-                if isinstance(answer, Problem):
-                    self.refusals[member] = answer
-                else:
-                    self._take(intent, part, holders[member], member, answer, shares)
-        return shares
-
-    def _take(
-        self,
-        intent: _Intent,
-        wants: list[Want],
-        x: int,
-        member: bytes,
-        answer: bytes,
-        shares: dict[tuple[bytes, int], dict[int, bytes]],
-    ) -> None:
-        result = codec.decode(answer, ReleaseReply)
-        if result.answer is None:
-            self.refusals[member] = _refused(result)
-            return
-        place = release_place(intent.leaf.intent, x, wants)
-        try:
-            opened = open_shares(
-                intent.key, self._office.network, place, result.answer.shares, len(wants)
-            )
-        except SealRefused as error:
-            self.refusals[member] = Problem(Category.UNVERIFIED, "SharesAltered", str(error))
-            return
-        for want, share in zip(wants, opened, strict=True):
-            if share.answer == RELEASED:
-                shares.setdefault((want.batch, want.group), {})[x] = share.share
-
-    def _request(self, intent: _Intent, wants: list[Want]) -> ReleaseRequest:
-        return ReleaseRequest(
-            index=0,
-            leaf=intent.data,
-            member=self._office.member,
-            path=intent.tree.path(0),
-            sequence=intent.sequence,
-            wants=wants,
-            shown=self._shown(),
-        )
-
-    def _shown(self) -> ShownTerms:
-        package = self._received.package
-        return ShownTerms(openings=package.openings, terms=package.terms)
+        if refusals and all(lacking):
+            raise common(refusals)
 
     def _seeds(self) -> dict[tuple[bytes, int], WindowSeeds]:
         windows = {item.tag: item for item in self._received.terms.items}
@@ -227,24 +146,15 @@ class Session:
                 blocks=one.blocks,
             )
             for one in self._received.package.keys
+            if one.tag in windows
         }
 
 
-def _wanted(found: Sequence[Container]) -> Iterator[tuple[Container, int]]:
-    for one in found:
-        for number, group in enumerate(one.groups):
-            if group is not None:
-                yield one, number
-
-
-def _refused(result: ReleaseReply) -> Problem:
-    refusal = result.refusal
-    if refusal is None:
-        return Problem(Category.UNAVAILABLE, "AnswerMalformed", "a witness answered nothing")
-    return Problem(
-        Category.FORBIDDEN,
-        refusal.name,
-        f"{refusal.code} {refusal.name}: {refusal.next}",
-        code=refusal.code,
-        since_ms=refusal.since_ms,
-    )
+def _groups(found: Sequence[Container]) -> dict[tuple[bytes, int], Container]:
+    """Every group served, once, in the order of commitment."""
+    return {
+        (one.head.batch, number): one
+        for one in found
+        for number, group in enumerate(one.groups)
+        if group is not None
+    }

@@ -7,13 +7,13 @@ Published when a tag is first shared, so that others can write under it; renewed
 import datetime as dt
 from collections.abc import Sequence
 
-from salus.base import codec
 from salus.base.hashing import ZERO32
 from salus.client.wallet import CompartmentKeys
 from salus.gateway.office import Office
 from salus.modules.consent.messages import UpdateTag
 from salus.modules.consent.state import TagRecord
 from salus.node.vault.messages import SHEET_PUT, SheetPut
+from salus.node.vault.messages import Done as Stored
 from salus.sealed import acts
 from salus.sealed.acts import UpdateTagAct
 from salus.sealed.days import day_of
@@ -33,7 +33,9 @@ class Sheets:
             [
                 (one, row, row.generation)
                 for one in keys
-                if (row := self._office.tag(one.tag)) is not None and row.sheet_root == ZERO32
+                if (row := self._office.tag(one.tag)) is not None
+                and row.open
+                and row.sheet_root == ZERO32
             ]
         )
 
@@ -69,6 +71,4 @@ class Sheets:
         if messages:
             self._office.submit(messages)
         for sheet in sheets:
-            self._office.ask_all(
-                self._office.members(), SHEET_PUT, codec.encode(SheetPut(sheet=sheet))
-            )
+            self._office.ask_all(self._office.members(), SHEET_PUT, SheetPut(sheet=sheet), Stored)

@@ -6,6 +6,7 @@ Transactions: the form of signed bytes, checked without state (`ledger.md` §3.2
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +19,12 @@ from salus.base.limits import MESSAGE_BYTES_MAX, MESSAGES_MAX, TRANSACTION_BYTES
 from salus.base.types import Count, TimeMs
 from salus.machine import refusals
 from salus.machine.module import Message
+
+
+KEY_IDS_KEPT = 4_096
+"""Names of keys that are not hashed anew for every transaction; 100 B each."""
+
+_key_id = lru_cache(KEY_IDS_KEPT)(signing.key_id)
 
 
 class RawBody(Struct, frozen=True):
@@ -89,6 +96,12 @@ class Form:
 
 def check_signature(network: bytes, transaction: Transaction) -> None:
     """Refuses with SignatureInvalid unless the signature stands over the transmitted body."""
+    if not has_signature(network, transaction):
+        raise refusals.SignatureInvalid
+
+
+def has_signature(network: bytes, transaction: Transaction) -> bool:
+    """Whether the signature stands over the transmitted body."""
     try:
         signing.verify(
             transaction.key,
@@ -96,7 +109,8 @@ def check_signature(network: bytes, transaction: Transaction) -> None:
             signed_bytes(network, transaction.key, transaction.body),
         )
     except signing.SignatureRefused:
-        raise refusals.SignatureInvalid from None
+        return False
+    return True
 
 
 def sign(
@@ -140,7 +154,7 @@ def _transaction(
 ) -> Transaction:
     transaction = Transaction()
     transaction.key = envelope.key
-    transaction.key_id = signing.key_id(envelope.key)
+    transaction.key_id = _key_id(envelope.key)
     transaction.sig = envelope.sig
     transaction.body = envelope.body
     transaction.messages = body.messages

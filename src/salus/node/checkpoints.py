@@ -47,6 +47,11 @@ class Checkpoints:
         self._lock = threading.Lock()
         self._newest: Note | None = self._load()
 
+    def add_peer(self, peer: Peer) -> None:
+        """Ask one more member from the next note on."""
+        with self._lock:
+            self._peers.append(peer)
+
     @property
     def newest(self) -> Note | None:
         """The newest note that met the quorum, or None."""

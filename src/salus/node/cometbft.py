@@ -1,268 +1,196 @@
 """
-The App: what CometBFT asks of the machine, translated (ABCI 2.0, `ledger.md` §5.7).
+The CometBFT engine of one node: its App served, its program run, its callers answered.
 
-CometBFT orders, this answers: may it wait, is this block lawful, what did it do. State changes in
-`Commit` alone, so at a restart the ledger is level with CometBFT's store or one block behind, and
-CometBFT hands over again what is missing.
+Looks like the embedded engine from outside: `submit` gives a ticket that is done when the block
+which holds the transaction is in this node's journal. Order and time come from the network.
 """
 
-import re
+import os
+import queue
+import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-import msgspec
 import structlog
 
-from salus.base.errors import Fault, Refusal
-from salus.base.hashing import sha256
-from salus.machine.block import Block
-from salus.machine.refusals import SignatureInvalid
-from salus.machine.tables import META
-from salus.machine.transaction import Transaction
-from salus.node.comet import validators
-from salus.node.comet.abci_pb2 import (
-    CheckTxType,
-    ExecTxResult,
-    Request,
-    RequestCheckTx,
-    RequestFinalizeBlock,
-    RequestInitChain,
-    RequestPrepareProposal,
-    RequestProcessProposal,
-    RequestQuery,
-    Response,
-    ResponseApplySnapshotChunk,
-    ResponseCheckTx,
-    ResponseCommit,
-    ResponseExtendVote,
-    ResponseFinalizeBlock,
-    ResponseInfo,
-    ResponseInitChain,
-    ResponseListSnapshots,
-    ResponseLoadSnapshotChunk,
-    ResponseOfferSnapshot,
-    ResponsePrepareProposal,
-    ResponseProcessProposal,
-    ResponseQuery,
-    ResponseVerifyVoteExtension,
-    ValidatorUpdate,
-)
-from salus.node.comet.proposals import Check, Proposals
-from salus.node.comet.waiting import Waiting
-from salus.node.ledger import Executed, Ledger
-from salus.node.mempool import Ticket
+from salus.base.errors import Problem, Refusal
+from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.node.comet import program
+from salus.node.comet.app import App
+from salus.node.comet.home import RPC_BATCH_MAX, CometHome
+from salus.node.comet.process import CometProcess
+from salus.node.comet.rpc import RpcClient, RpcError
+from salus.node.comet.server import AbciServer
+from salus.node.comet.waiting import Waiting, follow, unknown_outcome
+from salus.node.ledger import Ledger, Tip
+from salus.node.mempool import Done, MempoolFull, Ticket, node_stopped
+from salus.node.ports import FAULT_EXIT_CODE, Clock, RealClock
 from salus.node.quarantine import Quarantine
-from salus.node.verify_pool import Remembered
+from salus.node.verify_pool import VerifyPool
 
 log = structlog.get_logger()
 
-HANDLER_BUG = 31_999
-"""CheckTx's code for a transaction whose handler has a bug; no module has the number 31."""
+RETRY_S = 0.5
+"""Pause after CometBFT did not answer; while it starts it does not."""
 
-CODESPACE = "salus"
+MEMPOOL_FULL = "mempool is full"
+KNOWN_ALREADY = "already exists in cache"
+"""Parts of CometBFT's words (`mempool/errors.go`); any other error means: not ready yet."""
 
+FRESH_S_MAX = 20.0
+"""How long to wait for the next block when the tip is old: a heartbeat and a few seconds."""
 
-class AppState(msgspec.Struct, forbid_unknown_fields=True):
-    """`app_state` of CometBFT's genesis file."""
-
-    network: str
-    """The network id, 64 hex."""
-
-    height: int
-    """Height of the ledger that the first network block follows."""
+IDLE_MS_MAX = 30_000
+"""A tip older than this should be followed by a heartbeat's block soon."""
 
 
-class App:
-    """Answers CometBFT; a `Handler` of the ABCI server."""
+class CometEngine:
+    """Started by its constructor, stopped by `close`; many threads submit."""
 
     def __init__(
-        self, ledger: Ledger, waiting: Waiting, check: Check, quarantine: Quarantine
+        self,
+        ledger: Ledger,
+        home: CometHome,
+        *,
+        quarantine: Path,
+        pool: VerifyPool,
+        clock: Clock | None = None,
+        comet_program: Path | None = None,
+        fail: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """`check`: of signatures; `quarantine`: for transactions whose handler has a bug."""
-        self._ledger = ledger
-        self._waiting = waiting
-        self._check = check
-        self._quarantine = quarantine
-        self._faulty = Remembered()
-        self._proposals = Proposals(ledger, waiting.find, check, self._keep_aside)
-        self._answers: dict[str, Callable[[Request], Response]] = {
-            "info": lambda _: Response(info=self._info()),
-            "init_chain": lambda one: Response(init_chain=self._init_chain(one.init_chain)),
-            "query": lambda one: Response(query=self._query(one.query)),
-            "prepare_proposal": lambda one: Response(
-                prepare_proposal=self._prepare(one.prepare_proposal)
-            ),
-            "process_proposal": lambda one: Response(
-                process_proposal=self._process(one.process_proposal)
-            ),
-            "finalize_block": lambda one: Response(
-                finalize_block=self._finalize(one.finalize_block)
-            ),
-            "commit": lambda _: Response(commit=self._commit()),
-            **_SWITCHED_OFF,
-        }
+        """
+        Serve the App, then start CometBFT.
 
-    def answer(self, request: Request) -> Response:
-        """Answer one request; raises Fault for one of another protocol."""
-        kind = request.WhichOneof("value")
-        if kind not in self._answers:
-            raise Fault("an unknown ABCI request: expected CometBFT of the 0.39 line")
-        return self._answers[kind](request)
+        `comet_program`: default `program.find_or_build()`; `fail`: what ends the process after a
+        fault, exit code 70 by default: whoever started the node starts it again.
+        """
+        self.ledger = ledger
+        self._pool = pool
+        self._clock = clock or RealClock()
+        self._waiting = Waiting(ledger, self._clock)
+        self._outbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        home.write(ledger)
+        app = App(ledger, self._waiting, pool.check, Quarantine(quarantine))
+        self._server = AbciServer(home.abci_socket, app, fail or _end_process)
+        self._rpc = RpcClient(home.rpc_socket)
+        found = comet_program or program.find_or_build()
+        self.process = CometProcess(found, home, self._hand_over_again)
+        self._sender = threading.Thread(target=self._send, name="comet-sender", daemon=True)
+        self._sender.start()
 
-    def check_txs(self, requests: Sequence[RequestCheckTx]) -> list[ResponseCheckTx]:
-        """May these wait? New ones' signatures are checked together."""
-        read = [self._read(request.tx) for request in requests]
-        strange = [
-            at
-            for at, one in enumerate(read)
-            if isinstance(one, Transaction) and self._waiting.find(one.hash) is None
-        ]
-        verdicts = self._check([requests[at].tx for at in strange])
-        holds = dict(zip(strange, verdicts, strict=True))
-        return [
-            self._check_tx(request, one, signature_holds=holds.get(at, True))
-            for at, (request, one) in enumerate(zip(requests, read, strict=True))
-        ]
+    def submit(self, data: bytes) -> Ticket:
+        """
+        Hand in an envelope; its ticket is done when the block that holds it is durable here.
 
-    def _read(self, data: bytes) -> Transaction | Refusal:
-        known = self._waiting.find(sha256(data))
-        if known is not None:
-            return known
+        Size and form are checked at once (machine refusals 1-7 raise here); signature, a full disk,
+        quotas, key, expiry and nonce end the ticket with their Refusal. Raises Problem NodeStopped.
+        """
+        if self._stopping.is_set():
+            raise node_stopped()
+        ticket = Ticket(data, self.ledger.machine.form.read(data))
+        self._pool.submit(data, lambda holds: self._admit(ticket, signature_holds=holds))
+        return ticket
+
+    def submit_and_wait(self, data: bytes, timeout_s: float = 30.0) -> Done:
+        """Hand in and wait; raises the Refusal of admission, or Problem UnknownOutcome."""
         try:
-            return self._ledger.machine.form.read(data)
-        except Refusal as refusal:
-            return refusal
+            return self.submit(data).done.result(timeout_s)
+        except TimeoutError:
+            raise unknown_outcome(f"no block within {timeout_s} s") from None
 
-    def _check_tx(
-        self, request: RequestCheckTx, read: Transaction | Refusal, *, signature_holds: bool
-    ) -> ResponseCheckTx:
-        if isinstance(read, Refusal):
-            return _refused(read)
+    def fresh_tip(self) -> Tip:
+        """The tip; if it is over 30 s old, the one after it, should it come in time."""
+        tip = self.ledger.tip
+        if self._clock.now_ms() - tip.time_ms <= IDLE_MS_MAX:
+            return tip
+        return self.ledger.wait_above(tip.height, FRESH_S_MAX)
+
+    def close(self) -> None:
+        """Take nothing more, stop CometBFT, then the App; whoever waits is told."""
+        self._stopping.set()
+        self._outbox.put(None)
+        self._sender.join()
+        self.process.close()
+        self._server.close()
+        self._waiting.close()
+        self._rpc.close()
+
+    def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
         if not signature_holds:
-            return _refused(SignatureInvalid())
-        if read.hash in self._faulty:
-            return ResponseCheckTx(code=HANDLER_BUG, log="HandlerBug", codespace=CODESPACE)
+            ticket.done.set_exception(SignatureInvalid())
+            return
         try:
-            if request.type == CheckTxType.RECHECK:
-                self._waiting.recheck(read)
+            kept = self._waiting.add(ticket)
+        except (Refusal, Problem) as error:
+            # Whatever a block decided before is refused here, since its nonce is spent.
+            done = self._committed(ticket)
+            if done is None:
+                ticket.done.set_exception(error)
             else:
-                self._waiting.add(Ticket(request.tx, read))
-        except Refusal as refusal:
-            return _refused(refusal)
-        return ResponseCheckTx()
+                ticket.done.set_result(done)
+            return
+        if kept is not ticket:
+            follow(ticket, kept)
+        self._outbox.put(kept)
 
-    def _info(self) -> ResponseInfo:
-        """Height 0 until the first network block: then CometBFT comes with InitChain."""
-        tip = self._ledger.tip
-        has_begun = tip.height >= self._initial_height()
-        return ResponseInfo(
-            data=CODESPACE,
-            last_block_height=tip.height if has_begun else 0,
-            last_block_app_hash=tip.app_hash,
-        )
+    def _committed(self, ticket: Ticket) -> Done | None:
+        """The end of a transaction that a block decided before, if its nonce was spent by it."""
+        found = self.ledger.find(ticket.transaction.id)
+        if found is None:
+            return None
+        height, position = found
+        receipt = self.ledger.receipts(height).receipts[position]
+        if 0 < receipt.code <= LAST_UNSPENT:
+            return None
+        return Done(ticket.transaction.id, height, position, receipt)
 
-    def _init_chain(self, asked: RequestInitChain) -> ResponseInitChain:
-        """Compare CometBFT's genesis with our own; may come again after a crash."""
-        own = validators.validators(self._ledger.view())
-        state = msgspec.json.decode(asked.app_state_bytes, type=AppState)
-        found = {
-            "chain_id": (chain_id(self._ledger.network), asked.chain_id),
-            "initial_height": (self._initial_height(), asked.initial_height),
-            "app_state.network": (self._ledger.network.hex(), state.network),
-            "app_state.height": (self._ledger.tip.height, state.height),
-            "validators": (
-                [(one.pub_key.ed25519.hex(), one.power) for one in own],
-                sorted((one.pub_key.ed25519.hex(), one.power) for one in asked.validators),
-            ),
-        }
-        for name, (expected, told) in found.items():
-            if told != expected:
-                raise Fault(
-                    f"CometBFT's genesis file: {name}: expected {expected}, found {told}. "
-                    "Write it anew from this ledger's genesis."
-                )
-        return ResponseInitChain(validators=own, app_hash=self._ledger.tip.app_hash)
+    def _hand_over_again(self) -> None:
+        """A CometBFT that started anew knows nothing of what waits."""
+        for ticket in self._waiting.tickets():
+            self._outbox.put(ticket)
 
-    def _query(self, asked: RequestQuery) -> ResponseQuery:
-        """Who may connect; all other questions have doors of their own."""
-        if asked.path.startswith("/p2p/filter/addr/"):
-            return ResponseQuery()
-        found = re.fullmatch(r"/p2p/filter/id/([0-9a-f]{40})", asked.path)
-        if found and validators.may_connect(self._ledger.view(), found[1]):
-            return ResponseQuery()
-        return ResponseQuery(code=1, log="NotAMember" if found else "PathUnknown")
+    def _send(self) -> None:
+        while (first := self._outbox.get()) is not None:
+            batch = [first, *self._more(RPC_BATCH_MAX - 1)]
+            while (batch := self._hand_over(batch)) and not self._stopping.wait(RETRY_S):
+                continue
 
-    def _prepare(self, asked: RequestPrepareProposal) -> ResponsePrepareProposal:
-        block = self._block(asked)
-        return ResponsePrepareProposal(txs=self._proposals.prepare(block, asked.max_tx_bytes))
+    def _more(self, most: int) -> list[Ticket]:
+        tickets: list[Ticket] = []
+        while len(tickets) < most:
+            try:
+                ticket = self._outbox.get_nowait()
+            except queue.Empty:
+                break
+            if ticket is None:
+                self._outbox.put(None)
+                break
+            tickets.append(ticket)
+        return tickets
 
-    def _process(self, asked: RequestProcessProposal) -> ResponseProcessProposal:
-        accepted = self._proposals.is_acceptable(self._block(asked))
-        if not accepted:
-            log.warning("proposal.rejected", height=asked.height, transactions=len(asked.txs))
-        status = ResponseProcessProposal.ACCEPT if accepted else ResponseProcessProposal.REJECT
-        return ResponseProcessProposal(status=status)
+    def _hand_over(self, batch: Sequence[Ticket]) -> list[Ticket]:
+        """
+        Give a batch to CometBFT; returns what it is not ready for yet.
 
-    def _finalize(self, asked: RequestFinalizeBlock) -> ResponseFinalizeBlock:
-        executed = self._proposals.decide(self._block(asked))
-        return ResponseFinalizeBlock(
-            tx_results=[ExecTxResult(code=one.code) for one in executed.outcome.receipts],
-            validator_updates=self._validator_changes(executed),
-            app_hash=executed.sealed.app_hash,
-        )
-
-    def _commit(self) -> ResponseCommit:
-        """Journal, sync, tip, then the callers; `retain_height` 0 keeps all blocks."""
-        executed = self._proposals.take_decided()
-        self._ledger.commit(executed)
-        self._waiting.settle(executed)
-        return ResponseCommit()
-
-    def _validator_changes(self, executed: Executed) -> list[ValidatorUpdate]:
-        before, after = self._ledger.view(), self._ledger.view_after(executed)
-        return validators.changes(before, after)
-
-    def _block(
-        self, asked: RequestPrepareProposal | RequestProcessProposal | RequestFinalizeBlock
-    ) -> Block:
-        return Block(
-            evidence=validators.evidence(self._ledger.view(), asked.misbehavior),
-            height=asked.height,
-            time_ms=asked.time.seconds * 1000 + asked.time.nanos // 1_000_000,
-            txs=list(asked.txs),
-        )
-
-    def _initial_height(self) -> int:
-        meta = self._ledger.view().read(META)
-        return 1 if meta is None else meta.initial_height
-
-    def _keep_aside(self, data: bytes, bug: Exception) -> None:
-        """A handler's bug must not stop the network: keep the transaction, propose without it."""
-        transaction = self._ledger.machine.form.read(data)
-        self._faulty.add(transaction.hash)
-        self._quarantine.keep(transaction.id, data, bug)
+        Its "no" to the others: it is full, or has the transaction already, which is as good as a
+        "yes". What CheckTx refuses has been told by the App itself.
+        """
+        try:
+            answers = self._rpc.broadcast([ticket.data for ticket in batch])
+        except Problem as problem:
+            log.debug("comet.waits", reason=problem.name)
+            return list(batch)
+        again: list[Ticket] = []
+        for ticket, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, RpcError):
+                if MEMPOOL_FULL in answer.data:
+                    self._waiting.refuse(ticket, MempoolFull())
+                elif KNOWN_ALREADY not in answer.data:
+                    again.append(ticket)
+        return again
 
 
-def chain_id(network: bytes) -> str:
-    """What CometBFT calls the network: `salus-` and the first 16 hex of its id."""
-    return f"salus-{network.hex()[:16]}"
-
-
-def _refused(refusal: Refusal) -> ResponseCheckTx:
-    return ResponseCheckTx(code=refusal.code, log=type(refusal).__name__, codespace=CODESPACE)
-
-
-_SWITCHED_OFF: dict[str, Callable[[Request], Response]] = {
-    "extend_vote": lambda _: Response(extend_vote=ResponseExtendVote()),
-    "verify_vote_extension": lambda _: Response(
-        verify_vote_extension=ResponseVerifyVoteExtension(status=ResponseVerifyVoteExtension.ACCEPT)
-    ),
-    "list_snapshots": lambda _: Response(list_snapshots=ResponseListSnapshots()),
-    "offer_snapshot": lambda _: Response(
-        offer_snapshot=ResponseOfferSnapshot(result=ResponseOfferSnapshot.ABORT)
-    ),
-    "load_snapshot_chunk": lambda _: Response(load_snapshot_chunk=ResponseLoadSnapshotChunk()),
-    "apply_snapshot_chunk": lambda _: Response(
-        apply_snapshot_chunk=ResponseApplySnapshotChunk(result=ResponseApplySnapshotChunk.ABORT)
-    ),
-}
-"""Votes carry no extensions; a node joins by its blocks, so there are no snapshots to offer."""
+def _end_process(error: BaseException) -> None:
+    log.critical("engine.fault", reason=str(error))
+    os._exit(FAULT_EXIT_CODE)

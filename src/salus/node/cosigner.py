@@ -104,10 +104,9 @@ class Cosigner:
         end_s = self._clock.monotonic() + CATCH_UP_S
         while tip.log_size < size:
             left_s = end_s - self._clock.monotonic()
-            newer = self._ledger.wait_above(tip.height, max(0.0, left_s))
-            if newer is tip:
+            older, tip = tip, self._ledger.wait_above(tip.height, max(0.0, left_s))
+            if left_s <= 0 or tip is older:
                 raise NoteRefused("this member has not seen so large a log yet; ask again")
-            tip = newer
 
     def _check_growth(self, new: Checkpoint, asked: CosignAsked) -> None:
         seen = self._read(self._path(new.origin))

@@ -15,10 +15,12 @@ import structlog
 from salus.base.errors import Category, Problem, Refusal
 from salus.machine.block import Block
 from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.machine.tables import META
+from salus.machine.transaction import has_signature
 from salus.node.admission import Admission
 from salus.node.block_clock import BlockClock
 from salus.node.ledger import Executed, Ledger, Tip
-from salus.node.mempool import Done, Mempool, StorageFull, Ticket, node_stopped
+from salus.node.mempool import Done, Mempool, Moved, StorageFull, Ticket, node_stopped
 from salus.node.ports import Clock, RealClock
 from salus.node.quarantine import Quarantine
 from salus.node.verify_pool import Remembered, VerifyPool
@@ -62,6 +64,7 @@ class EmbeddedEngine:
         self._remembered = Remembered()
         self._renew = threading.Event()
         self._stopping = False
+        self._moved = self._is_moved()
         self._failure: BaseException | None = None
         self._writer = threading.Thread(target=self._write, name="block-writer", daemon=True)
         self._writer.start()
@@ -70,8 +73,9 @@ class EmbeddedEngine:
         """
         Hand in an envelope; its ticket is done when the block that holds it is durable.
 
-        Size and form are checked at once (machine refusals 1-7 raise here); signature, a full disk,
-        quotas, key, expiry and nonce end the ticket with their Refusal. Raises Problem NodeStopped.
+        Size and form are checked at once (machine refusals 1-7 raise here); signature, a moved
+        ledger, a full disk, quotas, key, expiry and nonce end the ticket with their Refusal. Raises
+        Problem NodeStopped.
         """
         if self._failure is not None or self._stopping:
             raise node_stopped()
@@ -79,6 +83,9 @@ class EmbeddedEngine:
         ticket = Ticket(data, transaction)
         if transaction.hash in self._remembered:
             self._admit(ticket, signature_holds=True)
+        elif not self.mempool:
+            # Nobody waits: the way to another thread would take longer than the check.
+            self._admit(ticket, signature_holds=has_signature(self.ledger.network, transaction))
         else:
             self._pool.submit(data, lambda holds: self._admit(ticket, signature_holds=holds))
         return ticket
@@ -129,6 +136,8 @@ class EmbeddedEngine:
     def _take_in(self, ticket: Ticket) -> Ticket:
         """The ticket that waits for a block, or this one, ended by the block that held it."""
         try:
+            if self._moved:
+                raise Moved
             if self.ledger.storage_full:
                 raise StorageFull
             return self.mempool.add(ticket, self._admission.check)
@@ -156,7 +165,9 @@ class EmbeddedEngine:
             while not self._stopping:
                 tickets = self.mempool.take(IDLE_TICK_S)
                 self._look_for_room()
-                if tickets or self._wants_empty_block():
+                if self._moved:
+                    self._end(tickets, Moved())
+                elif tickets or self._wants_empty_block():
                     self._make_block(tickets)
         except BaseException as error:  # noqa: BLE001 (whatever ends the writer ends acceptance)
             self._failure = error
@@ -169,6 +180,11 @@ class EmbeddedEngine:
             self._next_try_s = self._steady.monotonic() + ROOM_RETRY_S
             self.ledger.make_room()
             log.warning("engine.storage_full", still=self.ledger.storage_full)
+
+    def _is_moved(self) -> bool:
+        """Whether the members voted that their own nodes order: then no block of one process."""
+        meta = self.ledger.view().read(META)
+        return meta is None or meta.mode != "embedded"
 
     def _wants_empty_block(self) -> bool:
         if self._renew.is_set():
@@ -191,6 +207,8 @@ class EmbeddedEngine:
             self._end(tickets, _unknown_outcome("the node failed while it made the block"))
             raise
         self._why_no_block = ""
+        if executed.outcome.events:
+            self._moved = self._is_moved()
         self.mempool.settle(tickets)
         self._answer(tickets, executed, dropped)
 

@@ -9,9 +9,10 @@ and compares every app hash on the way.
 import shutil
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,7 @@ from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
 from salus.machine.transaction import Transaction
 from salus.node.entries import entries_of
 from salus.node.folder_lock import FolderLock
+from salus.node.history import Start, read_start
 from salus.node.journal import SEGMENT_BYTES, Journal
 from salus.node.log_files import LogFiles
 from salus.node.record import (
@@ -41,6 +43,7 @@ from salus.node.record import (
     read_record,
     record_of,
 )
+from salus.node.room import RESERVE_BYTES, Room
 from salus.state.overlay import Overlay
 from salus.state.store import Staged, StateStore, StoreDamaged
 
@@ -84,6 +87,18 @@ class Executed:
     staged: Staged
 
 
+@dataclass(frozen=True, slots=True)
+class StateCopy:
+    """The whole state at one height; later blocks do not change it."""
+
+    tip: Tip
+    frontier: Frontier
+    """The log's right edge at that height."""
+
+    rows: Iterator[tuple[bytes, bytes]]
+    """State key, value; by path. To be read to its end."""
+
+
 class Ledger:
     """Opened by one process; one thread commits, any thread reads."""
 
@@ -94,16 +109,22 @@ class Ledger:
         store: StateStore,
         journal: Journal,
         log_files: LogFiles,
+        room: Room,
+        start: Start,
     ) -> None:
+        self.start = start
         self.machine = machine
         self.genesis = genesis
         self.network = genesis_file.network_id(genesis)
         self._store = store
         self._journal = journal
         self._log_files = log_files
+        self._room = room
         self._opened = ExitStack()
         self._frontier = Frontier()
         self._moved = threading.Condition()
+        self._moving = threading.RLock()
+        self._after_move: Callable[[Tip], None] = _nothing
         self._tip = Tip(0, 0, 0, b"", b"", b"")
 
     @classmethod
@@ -115,13 +136,14 @@ class Ledger:
         *,
         must_hold: int = 0,
         segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
     ) -> "Ledger":
         """
         Open or make the ledger in `folder`, replaying the journal over the store.
 
         `must_hold`: newest height that any signed note names; a journal that ends before it lost
-        acknowledged data. `segment_bytes`: of the journal's files; smaller in tests. Raises Fault
-        with what an operator does, Problem FolderInUse.
+        acknowledged data. `segment_bytes`: of the journal's files, `reserve_bytes`: of `Room`; both
+        smaller in tests. Raises Fault with what an operator does, Problem FolderInUse.
         """
         network = genesis_file.network_id(genesis)
         with ExitStack() as opened:
@@ -134,7 +156,8 @@ class Ledger:
             opened.callback(log_files.close)
             store = _open_store(folder / "state")
             opened.callback(store.close)
-            ledger = cls(machine, genesis, store, journal, log_files)
+            room = Room(folder, reserve_bytes)
+            ledger = cls(machine, genesis, store, journal, log_files, room, read_start(folder))
             ledger._start()
             opened.callback(log_files.sync)
             ledger._opened = opened.pop_all()
@@ -162,9 +185,19 @@ class Ledger:
         return Executed(block=block, outcome=outcome, sealed=sealed, staged=staged)
 
     def commit(self, executed: Executed) -> None:
-        """Journal, sync, and move the tip: the block is acknowledged when this returns."""
+        """
+        Journal, sync, and move the tip: the block is acknowledged when this returns.
+
+        Raises Problem StorageFull: there is no room; nothing was written.
+        """
         follows = executed.staged.tip_height + 1 == executed.block.height == self._tip.height + 1
         invariant(follows, "the block was not executed on the tip")
+        if self._room.gone:
+            raise Problem(
+                Category.UNAVAILABLE,
+                "StorageFull",
+                "the disk is nearly full: free some space, the node tries again by itself",
+            )
         record = record_of(executed.block, executed.outcome, executed.sealed)
         self._journal.append(record.height, codec.encode(record))
         self._apply(executed)
@@ -191,6 +224,18 @@ class Ledger:
             Overlay(read), network=self.network, height=block.height, time_ms=block.time_ms
         )
 
+    def copy_state(self) -> StateCopy:
+        """The state at the tip, whole."""
+        with self._moving:
+            rows = self._store.rows()
+            # The first step fixes what all later ones read.
+            first = list(islice(rows, 1))
+            return StateCopy(self._tip, self._frontier.copy(), chain(first, rows))
+
+    def after_each_block(self, do: Callable[[Tip], None]) -> None:
+        """Call `do` with the tip after each block, in the thread that commits; one at a time."""
+        self._after_move = do
+
     def wait_above(self, height: int, timeout_s: float) -> Tip:
         """Wait until the tip is above `height`, at most `timeout_s`; returns the tip either way."""
         with self._moved:
@@ -206,6 +251,7 @@ class Ledger:
         try:
             return self._journal.read(height)
         except KeyError:
+            self.start.check_height(height)
             raise Problem(
                 Category.NOT_FOUND,
                 "BlockUnknown",
@@ -216,6 +262,7 @@ class Ledger:
         """The receipts of a block; raises Problem BlockUnknown."""
         data = self._store.extra("receipts", height.to_bytes(8, "big"))
         if data is None:
+            self.start.check_height(height)
             raise Problem(Category.NOT_FOUND, "BlockUnknown", f"no block at height {height}")
         return read_receipts(data)
 
@@ -237,29 +284,34 @@ class Ledger:
 
     def path(self, index: int, size: int) -> list[bytes]:
         """Inclusion path of a log entry in the log of `size`."""
+        self.start.check_entry(index)
         return self._log_files.path(index, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Proof that the log of `new` entries extends that of `old`."""
+        self.start.check_size(old)
         return self._log_files.consistency(old, new)
 
     def log_root(self, size: int) -> bytes:
         """Root of the log when it had `size` entries."""
+        self.start.check_size(size)
         return self._log_files.root(size)
 
     def height_of_entry(self, index: int) -> int:
         """Height of the block that holds a log entry; 0 for the genesis entry. O(log height)."""
-        heights = range(self._journal.tip_height + 1)
-        return bisect_right(heights, index, key=self._log_size_after)
+        self.start.check_entry(index)
+        heights = range(self.start.height, self._journal.tip_height + 1)
+        return self.start.height + bisect_right(heights, index, key=self._log_size_after)
 
     @property
     def storage_full(self) -> bool:
-        """Whether the journal has no room for its next segment; then take no transactions."""
-        return self._journal.storage_full
+        """Whether the disk is nearly full; then take no transactions."""
+        return self._room.short or self._journal.storage_full
 
     def make_room(self) -> None:
         """Try again to get room for the journal; called by the thread that commits."""
-        self._journal.prepare_spare()
+        if not self._room.short:
+            self._journal.prepare_spare()
 
     def close(self) -> None:
         """Flush and close; the next start is quick."""
@@ -289,7 +341,7 @@ class Ledger:
     def _resume(self) -> None:
         meta = codec.decode(self._store.base_meta, StoreMeta)
         height = self._store.base_height
-        if self._journal.tip_height < height:
+        if max(self._journal.tip_height, self.start.height) < height:
             raise Fault(
                 f"the journal ends at {self._journal.tip_height}, the state at {height}: "
                 "acknowledged blocks are missing. Restore the journal from a backup or another "
@@ -323,7 +375,7 @@ class Ledger:
             log_files.append(hashes[known:])
 
     def _log_size_after(self, height: int) -> int:
-        return self.record(height).log_size if height else 1
+        return self.start.log_size if height == self.start.height else self.record(height).log_size
 
     def _replay(self, height: int, record: BlockRecord) -> None:
         signatures = [result.code != SignatureInvalid.number for result in record.results]
@@ -373,19 +425,21 @@ class Ledger:
             log_size=sealed.log_size,
             time_ms=time_ms,
         )
-        self._store.push(height, staged, extras, codec.encode(meta))
-        invariant(staged.root == sealed.state_root, "the staged root is not the sealed one")
-        self._frontier = sealed.frontier
-        with self._moved:
-            self._tip = Tip(
-                height,
-                time_ms,
-                sealed.log_size,
-                sealed.log_root,
-                sealed.state_root,
-                sealed.app_hash,
-            )
-            self._moved.notify_all()
+        tip = Tip(
+            height, time_ms, sealed.log_size, sealed.log_root, sealed.state_root, sealed.app_hash
+        )
+        with self._moving:
+            self._store.push(height, staged, extras, codec.encode(meta))
+            invariant(staged.root == sealed.state_root, "the staged root is not the sealed one")
+            self._frontier = sealed.frontier
+            with self._moved:
+                self._tip = tip
+                self._moved.notify_all()
+        self._after_move(tip)
+
+
+def _nothing(_tip: Tip) -> None:
+    """Nobody wants to know."""
 
 
 def _open_store(folder: Path) -> StateStore:

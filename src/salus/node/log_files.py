@@ -82,6 +82,21 @@ class LogFiles:
             start, level = start // 2, level + 1
         self.size += len(leaf_hashes)
 
+    def begin_with(self, frontier: Frontier) -> None:
+        """
+        Start an empty log at the right edge of another copy's.
+
+        All sizes from there on have their root; paths and proofs that lead left of it do not exist.
+        """
+        invariant(self.size == 0, "the log is not empty")
+        size, hashes = frontier.size, iter(frontier.hashes)
+        for level in range(size.bit_length()):
+            self._write(level, 0, [])
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                self._write(level, (size >> level) - 1, [next(hashes)])
+        self.size = size
+
     def truncate(self, size: int) -> None:
         """Forget the leaves from `size` on."""
         invariant(0 <= size <= self.size, f"the log has {self.size} leaves, not {size}")

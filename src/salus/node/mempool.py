@@ -54,6 +54,10 @@ class StorageFull(AdmissionRefusal, number=4, category=Category.UNAVAILABLE):
     """The disk is full; reads go on, and writing resumes when there is room."""
 
 
+class Moved(AdmissionRefusal, number=5, category=Category.UNAVAILABLE):
+    """The members' own nodes order blocks from now on: send to one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """A transaction's end: where it stands and what became of it."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.base import codec, note
-from salus.base.errors import Category, Fault, Problem
+from salus.base.errors import Category, Fault, Problem, invariant
 from salus.base.note import Signer
 from salus.chain import machine
 from salus.machine.genesis import network_id
+from salus.node.archive import routes as archive_routes
 from salus.node.checkpoints import Checkpoints
 from salus.node.cosigner import ROUTE as COSIGN
 from salus.node.cosigner import CosignAsked, Cosigner
@@ -27,10 +28,12 @@ from salus.node.ports import Clock, RealClock
 from salus.node.proofs import Proofs
 from salus.node.replica import ROUTE as BLOCKS
 from salus.node.replica import BlocksAsked, Replica, blocks_after
+from salus.node.snapshots import EVERY_BLOCKS, Snapshots
 from salus.node.vault.door import routes as vault_routes
 from salus.node.vault.repair import RepairReport
 from salus.node.vault.vault import Vault
 from salus.node.verify_pool import VerifyPool
+from salus.node.whole_history import WholeHistory, take_over
 from salus.node.witness.door import routes as witness_routes
 from salus.node.witness.shares import ShareStore
 from salus.node.witness.witness import Witness
@@ -58,6 +61,9 @@ class NodeSettings:
     verify_workers: int | None = None
     """Processes that check signatures; default cores - 1."""
 
+    snapshot_blocks: int = EVERY_BLOCKS
+    """Blocks between state snapshots; the same at every member."""
+
 
 class Node:
     """Started by its constructor, stopped by `close`."""
@@ -74,6 +80,9 @@ class Node:
         self.keys = keys
         self.clock = clock or RealClock()
         network = network_id(settings.genesis)
+        take_over(
+            settings.folder, machine(), settings.genesis, segment_bytes=settings.segment_bytes
+        )
         self.ledger = Ledger.open(
             settings.folder, machine(), settings.genesis, segment_bytes=settings.segment_bytes
         )
@@ -83,9 +92,13 @@ class Node:
             for member, transport in {**transports, keys.member: self.answer}.items()
         }
         self.pool = VerifyPool(network, workers=settings.verify_workers)
+        self.snapshots = Snapshots(
+            settings.folder / "snapshots", self.ledger, settings.snapshot_blocks
+        )
         self._start_log_signing()
         self._start_ordering()
         self._start_vault_and_witness()
+        self._start_history()
         self.door = PeerDoor(
             network, keys.member, self.ledger.view, self._routes(), self.clock, self._reach
         )
@@ -108,6 +121,12 @@ class Node:
             )
         return found
 
+    def add_peer(self, member: bytes, transport: Transport) -> None:
+        """Know one more member: it was admitted since the start."""
+        peer = Peer(self.identity, member, transport, self.clock, self._height)
+        self.peers = {**self.peers, member: peer}
+        self.checkpoints.add_peer(peer)
+
     def repair_vault(self) -> RepairReport:
         """Fetch what this member should hold and lacks, or holds damaged."""
         others = [peer for member, peer in self.peers.items() if member != self.keys.member]
@@ -115,6 +134,8 @@ class Node:
 
     def close(self) -> None:
         """Stop taking work, finish what is under way, flush and close."""
+        if self.history is not None:
+            self.history.close()
         if self.replica is not None:
             self.replica.close()
         if self.engine is not None:
@@ -123,6 +144,7 @@ class Node:
         self.witness.close()
         self.shares.close()
         self.pool.close()
+        self.snapshots.close()
         self.ledger.close()
 
     def _start_log_signing(self) -> None:
@@ -181,6 +203,23 @@ class Node:
             fresh_tip=self._renew,
         )
 
+    def _start_history(self) -> None:
+        """A copy that was restored from a snapshot fetches what lies before it."""
+        self.history: WholeHistory | None = None
+        if self.ledger.start.height == 0:
+            return
+        invariant(
+            not self.is_orderer,
+            "the ordering member's ledger was restored from a snapshot: it must have all blocks. "
+            "Remove journal, log, state and start from its folder, then run `salus node recover`",
+        )
+        self.history = WholeHistory(
+            self.settings.folder,
+            self.ledger,
+            self.peers[self.settings.orderer],
+            segment_bytes=self.settings.segment_bytes,
+        )
+
     def _height(self) -> int:
         return self.ledger.tip.height
 
@@ -199,6 +238,7 @@ class Node:
                 self.cosigner.cosign(codec.decode(body, CosignAsked))
             ),
         }
+        routes.update(archive_routes(self.ledger, self.snapshots))
         routes.update(vault_routes(self.vault))
         routes.update(witness_routes(self.witness))
         if isinstance(self.ordering, OwnOrdering):

@@ -14,20 +14,18 @@ from types import TracebackType
 from typing import Self
 
 from salus.chain import machine
-from salus.machine.genesis import FORMAT, Genesis, network_id, write_genesis
 from salus.machine.module import Message
-from salus.machine.transaction import sign
 from salus.node.comet import program
-from salus.node.comet.engine import CometEngine
 from salus.node.comet.home import CometHome
 from salus.node.comet.validators import node_id
+from salus.node.cometbft import CometEngine
 from salus.node.ledger import Ledger
 from salus.node.mempool import Done
 from salus.node.verify_pool import VerifyPool
-from tests.support.machine import Actor
+from tests.conformance.abci.chain import NetworkChain
 
 SEGMENT_BYTES = 1024 * 1024
-POWER = 10
+LIFETIME_MS = 600_000
 
 
 class LocalNode:
@@ -35,10 +33,10 @@ class LocalNode:
 
     def __init__(self, network: "LocalNetwork", number: int) -> None:
         self.folder = network.folder / f"node{number}"
-        self.pool = VerifyPool(network.id, workers=0)
+        self.pool = VerifyPool(network.chain.network, workers=0)
         self.faults: list[BaseException] = []
         self.ledger = Ledger.open(
-            self.folder / "ledger", machine(), network.genesis, segment_bytes=SEGMENT_BYTES
+            self.folder / "ledger", machine(), network.chain.genesis, segment_bytes=SEGMENT_BYTES
         )
         self.engine = CometEngine(
             self.ledger,
@@ -56,31 +54,17 @@ class LocalNode:
 
 
 class LocalNetwork(AbstractContextManager["LocalNetwork"]):
-    """Members 0 … count − 1, all validators of equal power."""
+    """Started by entering it; what is stopped keeps its folder."""
 
     def __init__(self, folder: Path, count: int = 4) -> None:
         self.folder = folder
         self.program = program.find_or_build()
-        self.members = [Actor(number) for number in range(count)]
-        self.genesis = write_genesis(
-            Genesis(
-                format=FORMAT,
-                name="local",
-                time_ms=time.time_ns() // 1_000_000,
-                mode="network",
-                version=1,
-                members=[one.genesis(POWER) for one in self.members],
-                parameters={},
-                modules={},
-            )
-        )
-        self.id = network_id(self.genesis)
+        self.chain = NetworkChain(count, time.time_ns() // 1_000_000)
         self.homes = self._homes(free_ports(count))
         self.nodes: dict[int, LocalNode] = {}
-        self._nonces = dict.fromkeys(range(count), 0)
 
     def __enter__(self) -> Self:
-        for number in range(len(self.members)):
+        for number in range(len(self.homes)):
             self.start(number)
         return self
 
@@ -101,12 +85,8 @@ class LocalNetwork(AbstractContextManager["LocalNetwork"]):
         self.nodes.pop(number).close()
 
     def sign(self, member: int, *messages: Message) -> bytes:
-        nonce = self._nonces[member]
-        self._nonces[member] += 1
-        until_ms = time.time_ns() // 1_000_000 + 600_000
-        return sign(
-            self.id, self.members[member].transaction, messages, nonce=nonce, until_ms=until_ms
-        )
+        until_ms = time.time_ns() // 1_000_000 + LIFETIME_MS
+        return self.chain.sign(member, *messages, until_ms=until_ms)
 
     def submit(self, member: int, *messages: Message, at: int | None = None) -> Done:
         node = self.nodes[member if at is None else at]
@@ -123,10 +103,10 @@ class LocalNetwork(AbstractContextManager["LocalNetwork"]):
     def _homes(self, ports: list[int]) -> list[CometHome]:
         addresses = [
             f"{node_id(member.node.public)}@127.0.0.1:{port}"
-            for member, port in zip(self.members, ports, strict=True)
+            for member, port in zip(self.chain.members, ports, strict=True)
         ]
         homes = []
-        for number, (member, port) in enumerate(zip(self.members, ports, strict=True)):
+        for number, (member, port) in enumerate(zip(self.chain.members, ports, strict=True)):
             others = tuple(one for at, one in enumerate(addresses) if at != number)
             home = CometHome(self.folder / f"node{number}" / "comet", f"127.0.0.1:{port}", others)
             home.put_key(member.node)

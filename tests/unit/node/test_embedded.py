@@ -1,4 +1,4 @@
-"""The embedded engine: an answer means durable, once, and nothing a caller does stops the writer."""
+"""The embedded engine: an answer means durable, once; nothing a caller does stops the writer."""
 
 import subprocess
 import sys
@@ -29,11 +29,12 @@ from salus.modules.audit import handlers
 from salus.modules.audit.messages import RecordLine
 from salus.modules.audit.queries import term as term_row
 from salus.modules.audit.state import TERM, Term
-from salus.modules.governance.actions import SetParameter
-from salus.modules.governance.messages import Propose
+from salus.modules.governance.actions import SetParameter, StartNetwork
+from salus.modules.governance.messages import Propose, Vote
 from salus.modules.governance.queries import parameter
 from salus.node import quarantine as quarantine_module
 from salus.node.embedded import EmbeddedEngine
+from salus.node.ledger import Ledger
 from salus.node.mempool import StorageFull
 from salus.node.ports import RealDisk
 from tests.support.ledgers import VIEW, Chain, FakeClock, add_block, term
@@ -81,7 +82,9 @@ def held(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
     with monkeypatch.context() as patch:
         patch.setattr(engine.ledger, "execute", slow)
-        engine.fresh_tip()
+        engine._renew.set()
+        engine.mempool.wake()
+        assert inside.wait(10)
         try:
             yield
         finally:
@@ -155,10 +158,9 @@ def test_a_second_signature_gets_the_same_answer_too(engine: EmbeddedEngine, cha
 
 
 def test_copies_of_one_that_waits_end_with_it(
-    engine: EmbeddedEngine, chain: Chain, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+    engine: EmbeddedEngine, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three tickets, one transaction, one answer."""
-    clock.pass_ms(31_000)
     with held(engine, monkeypatch):
         tickets = [engine.submit(chain.sign(0, VIEW, nonce=0)) for _ in range(3)]
 
@@ -312,7 +314,6 @@ def test_a_handlers_bug_drops_its_transaction_alone(
     monkeypatch.setattr(handlers, "record_line", bug)
     chain, clock = Chain(2, Machine(MODULES)), FakeClock()
     with chain.engine(tmp_path, clock) as engine:
-        clock.pass_ms(31_000)
         bad = chain.sign(0, VIEW, LINE, nonce=0)
         with held(engine, monkeypatch):
             first, second = engine.submit(bad), engine.submit(chain.sign(1, VIEW, nonce=0))
@@ -428,6 +429,28 @@ def test_what_falls_due_needs_no_transaction(tmp_path: Path) -> None:
         assert tip.height == engine.ledger.wait_above(tip.height, 0.8).height
 
 
+def test_a_ledger_that_moved_makes_no_more_blocks(tmp_path: Path) -> None:
+    """The block that carries the vote out is the engine's last: 32005 now and after a restart."""
+    chain, proposal = Chain(members=4, power=10), b"\x01" * 16
+    action = codec.encode(StartNetwork())
+    propose = Propose(proposal=proposal, actions=[action], closes_ms=GENESIS_MS + 2 * HOUR_MS)
+    vote = Vote(proposal=proposal, yes=True)
+    with chain.engine(tmp_path) as engine:
+        for member, message in enumerate((propose, vote, vote)):
+            done = engine.submit_and_wait(chain.sign(member, message, nonce=0))
+            assert 0 == done.receipt.code
+        assert wait_for(lambda: engine._moved)
+        last = engine.ledger.tip.height
+        assert done.height + 2 == last
+
+        assert 32_005 == refused(engine, chain.sign(3, VIEW, nonce=0))
+        assert done == engine.submit_and_wait(chain.sign(2, vote, nonce=0))
+
+    with chain.engine(tmp_path) as engine:
+        assert 32_005 == refused(engine, chain.sign(3, VIEW, nonce=0))
+        assert last == engine.ledger.tip.height
+
+
 # Full disks.
 
 
@@ -473,10 +496,7 @@ def test_a_block_without_room_is_refused_and_changes_nothing(
     disk = FullDisk(monkeypatch)
     ledger = chain.open(tmp_path / "ledger", segment_bytes=16_384)
     disk.full = True
-    nonce = 0
-    with pytest.raises(Problem, match="StorageFull"):
-        for nonce in range(100):
-            add_block(ledger, chain.sign(0, term(nonce), nonce=nonce), time_ms=GENESIS_MS)
+    nonce = fill_segment(ledger, chain)
     tip = ledger.tip
     ledger.close()
 
@@ -493,6 +513,16 @@ def test_a_block_without_room_is_refused_and_changes_nothing(
         assert tip.height + 1 == engine.submit_and_wait(data).height
 
 
+def fill_segment(ledger: Ledger, chain: Chain) -> int:
+    """Commit blocks until the journal has no room; the nonce that found none."""
+    for nonce in range(100):
+        try:
+            add_block(ledger, chain.sign(0, term(nonce), nonce=nonce), time_ms=GENESIS_MS)
+        except Problem:
+            return nonce
+    raise AssertionError
+
+
 def wait_for(condition: Callable[[], bool]) -> bool:
     """Whether it comes true within ten seconds."""
     pause = threading.Event()
@@ -503,10 +533,9 @@ def wait_for(condition: Callable[[], bool]) -> bool:
 
 
 def test_closing_answers_everybody(
-    engine: EmbeddedEngine, chain: Chain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    engine: EmbeddedEngine, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block in work is finished; who waits is told; who comes later, too."""
-    clock.pass_ms(31_000)
     with held(engine, monkeypatch):
         waiting = engine.submit(chain.sign(0, VIEW, nonce=0))
         assert wait_for(lambda: len(engine.mempool) == 1)
@@ -537,10 +566,9 @@ def test_a_writer_that_fails_leaves_nobody_waiting(
 
 
 def test_a_caller_who_waits_too_long_is_told_to_send_again(
-    engine: EmbeddedEngine, chain: Chain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    engine: EmbeddedEngine, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The outcome is unknown; the same bytes then get the answer."""
-    clock.pass_ms(31_000)
     data = chain.sign(0, VIEW, nonce=0)
     with held(engine, monkeypatch), pytest.raises(Problem, match="send the same bytes again"):
         engine.submit_and_wait(data, 0.01)

@@ -1,8 +1,8 @@
 """
 Every module's messages as commands, from their declarations: `salus MODULE MESSAGE --field …`.
 
-The message is signed here by a key file and handed to a node; the key goes nowhere. Adding a message
-to a module adds its command, with its docstring as help.
+The message is signed here by a key file and handed to a node; the key goes nowhere. Adding a
+message to a module adds its command, with its docstring as help.
 """
 
 import inspect
@@ -116,9 +116,10 @@ def _parameters(message: type[Message]) -> list[inspect.Parameter]:
     for field in fields_of(message):
         name = _option(field.name)
         invariant(name not in _STEADY, f"{message.__name__}: its field {name} is an option's name")
-        kind, flag = option_kind(field), f"--{field.name.replace('_', '-')}"
         is_optional = field.default is not msgspec.NODEFAULT
-        annotation = Annotated[kind | None if is_optional else kind, typer.Option(flag)]
+        kind: Any = option_kind(field)
+        flag = typer.Option(f"--{field.name.replace('_', '-')}")
+        annotation: Any = Annotated[kind | None if is_optional else kind, flag]
         default = None if is_optional else inspect.Parameter.empty
         shown.append(inspect.Parameter(name, keyword, annotation=annotation, default=default))
     defaults: dict[str, Any] = {"passphrase_fd": None, "url": URL, "member": None}

@@ -39,7 +39,7 @@ def message_of(kind: type[Message], given: Mapping[str, Any]) -> Message:
             value = _json(value, field.name)
         values[field.encode_name] = _typed(value, inner, field.name)
     try:
-        return cast("Message", msgspec.convert(values, kind, builtin_types=(bytes,), strict=True))
+        return msgspec.convert(values, kind, builtin_types=(bytes,), strict=True)
     except msgspec.ValidationError as error:
         # Its own words name the field and its bounds; the value stands in none of them.
         raise _malformed("a field", str(error)) from None

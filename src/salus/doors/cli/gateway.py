@@ -50,7 +50,7 @@ def import_fhir(
     with bar("importing", len(files)) as progress:
         for part in _parts(files):
             _add(total, site.upload("/import/fhir", part))
-            progress.advance(0, len(part))  # type: ignore[arg-type]  # the one task
+            progress.advance(progress.task_ids[0], len(part))
     refused = total.pop("refused")
     if as_json:
         show_json(total | {"refused": refused})

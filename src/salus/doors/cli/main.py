@@ -7,12 +7,12 @@ this installation; 70 a fault; 75 try again.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typer
 
 from salus.chain import machine
-from salus.doors.cli import demo, gateway, ledger, offline
+from salus.doors.cli import demo, gateway, ledger, node, offline
 from salus.doors.cli.acts import add_acts
 from salus.doors.cli.output import show_problem
 from salus.doors.logs import start_logging
@@ -21,7 +21,18 @@ from salus.doors.problems import WRONG_USE_EXIT, tell
 USAGE_EXIT = 2
 """What the parser of command lines exits with; sysexits has 64 for it."""
 
-SERVING = ("up", "demo")
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (demo.up, demo.demo),
+    "Check": (offline.verify, offline.audit, offline.repair),
+    "Read": (ledger.status, ledger.tx, ledger.proof),
+    "Records": (
+        gateway.patients, gateway.grant, gateway.grants, gateway.revoke, gateway.chart,
+        gateway.who_saw, gateway.practitioner,
+    ),
+}  # fmt: skip
+"""Commands by the panel of the help they stand in."""
+
+SERVING = ("up", "demo", "node")
 """Commands that run nodes in this process: their log is worth reading."""
 
 INTERRUPTED_EXIT = 130
@@ -55,22 +66,15 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,
+        rich_markup_mode="rich",
     )
-    for command in (demo.up, demo.demo):
-        app.command(rich_help_panel="Run")(command)
-    for command in (offline.verify, offline.audit, offline.repair):
-        app.command(rich_help_panel="Check")(command)
-    for command in (ledger.status, ledger.tx, ledger.proof):
-        app.command(rich_help_panel="Read")(command)
-    for command in (
-        gateway.patients, gateway.grant, gateway.grants, gateway.revoke, gateway.chart,
-        gateway.practitioner,
-    ):  # fmt: skip
-        app.command(rich_help_panel="Records")(command)
-    app.command("who-saw", rich_help_panel="Records")(gateway.who_saw)
+    for panel, commands in COMMANDS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
     app.add_typer(gateway.import_, name="import", rich_help_panel="Records")
     app.add_typer(gateway.quarantine, name="quarantine", rich_help_panel="Records")
+    app.add_typer(node.node, name="node", rich_help_panel="Run")
+    app.add_typer(node.snapshot, name="snapshot", rich_help_panel="Check")
     app.add_typer(offline.keys, name="keys", rich_help_panel="Check")
     app.add_typer(ledger.trust, name="trust", rich_help_panel="Check")
     add_acts(app, machine())

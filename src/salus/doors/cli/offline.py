@@ -17,6 +17,7 @@ from salus.doors.cli.passphrase import PassphraseFd, ask_passphrase
 from salus.doors.http.plain import plain
 from salus.node import repair as repairs
 from salus.node.audit.audit import audit_folder
+from salus.node.journal_segment import SEGMENT_BYTES
 from salus.node.keys import Use, make_demo_keys, make_keys
 from salus.node.ports import RealClock
 
@@ -81,8 +82,9 @@ def audit(
             folder,
             _genesis(folder, genesis),
             level=level.value,
+            segment_bytes=_segment_bytes(folder),
             progress=lambda step, done, total: progress.update(
-                0, description=step, completed=done, total=total
+                progress.task_ids[0], description=step, completed=done, total=total
             ),
         )
     if as_json:
@@ -125,7 +127,13 @@ def repair(
 
     Example: salus repair salus-demo/lab/node --from salus-demo/north/node --act
     """
-    plan = repairs.repair(folder, _genesis(folder, genesis), dry_run=not act, source=source)
+    plan = repairs.repair(
+        folder,
+        _genesis(folder, genesis),
+        dry_run=not act,
+        source=source,
+        segment_bytes=_segment_bytes(folder),
+    )
     if as_json:
         show_json(plain(plan))
         return
@@ -215,6 +223,12 @@ def _genesis(folder: Path, given: Path | None) -> bytes:
         "GenesisMissing",
         f"expected {GENESIS} in the folder or above it; name it by --genesis",
     )
+
+
+def _segment_bytes(folder: Path) -> int:
+    """The journal's file size: that of the largest, since all are made of one size."""
+    sizes = [path.stat().st_size for path in (folder / "journal").glob("*.seg")]
+    return max(sizes, default=SEGMENT_BYTES)
 
 
 def _shown(file: Path, verified: Verified) -> dict[str, Any]:

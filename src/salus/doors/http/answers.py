@@ -60,7 +60,7 @@ def problem(told: Told) -> Reply:
         msgspec.json.encode(told.document),
         status_code=told.status,
         media_type=MEDIA_TYPE,
-        headers=problem_headers(told),
+        headers=SAFE_HEADERS | problem_headers(told),
     )
 
 

@@ -31,6 +31,7 @@ from salus.doors.http.queries import query_routes
 from salus.doors.http.submitting import Submitting
 from salus.doors.http.tlog import TLOG_ROUTES, Notes
 from salus.doors.http.transactions import TRANSACTION_ROUTES, submit_route
+from salus.machine.module import Module
 
 JSON_BYTES_MAX = 1024 * 1024
 """A JSON body (`security.md` §8); routes that take more say so."""
@@ -60,23 +61,25 @@ def create_app(members: Sequence[MemberDoor]) -> Litestar:
     return app
 
 
+def ledger_handlers(modules: Sequence[Module]) -> tuple[HTTPRouteHandler, ...]:
+    """The public routes of one member that the framework serves, its modules' queries too."""
+    return (*TRANSACTION_ROUTES, *LEDGER_ROUTES, *TLOG_ROUTES, *query_routes(modules))
+
+
 def _ledger_router(path: str, member: MemberDoor, submitting: Submitting, *, shown: bool) -> Router:
     handlers = (
-        *TRANSACTION_ROUTES,
-        *LEDGER_ROUTES,
-        *TLOG_ROUTES,
-        *query_routes(member.node.ledger.machine.modules),
+        *ledger_handlers(member.node.ledger.machine.modules),
         submit_route(submitting),
         peer_route(member),
     )
-    given = {
+    values = {
         "door": member,
         "submitting": submitting,
         "notes": Notes(member),
         "bundles": Bundles(member.node),
     }
     return Router(
-        path, route_handlers=handlers, dependencies=_given(given), include_in_schema=shown
+        path, route_handlers=handlers, dependencies=given(values), include_in_schema=shown
     )
 
 
@@ -87,7 +90,7 @@ def _gateway_routers(member: MemberDoor, *, shown: bool) -> list[Router]:
         Router(
             f"/{member.name}/gateway/v1",
             route_handlers=GATEWAY_ROUTES,
-            dependencies=_given({"door": member, "gateway": member.gateway}),
+            dependencies=given({"door": member, "gateway": member.gateway}),
             guards=[operator_guard(member.operator_token)],
             include_in_schema=shown,
             security=[{OPERATOR: []}],
@@ -96,7 +99,8 @@ def _gateway_routers(member: MemberDoor, *, shown: bool) -> list[Router]:
     ]
 
 
-def _given(values: dict[str, Any]) -> dict[str, Provide]:
+def given(values: dict[str, Any]) -> dict[str, Provide]:
+    """Values as what routes of a router are handed, by parameter name."""
     return {name: Provide(_always(value), sync_to_thread=False) for name, value in values.items()}
 
 

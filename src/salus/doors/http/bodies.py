@@ -15,7 +15,7 @@ SLOWEST_BYTES_A_S = 1024
 async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """The body; raises Problem BodyTooLarge (by its stated length first), BodyTooSlow."""
     stated = _stated_bytes(scope)
-    if stated > limit_bytes:
+    if stated is not None and stated > limit_bytes:
         raise too_large(limit_bytes, stated)
     message: Any = await receive()
     body = _part(message)
@@ -64,8 +64,8 @@ def _part(message: Any) -> bytes:
     return body
 
 
-def _stated_bytes(scope: Scope) -> int:
+def _stated_bytes(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None

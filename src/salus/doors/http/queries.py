@@ -9,11 +9,11 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromQuery
+from litestar.params import QueryParameter
 
 from salus.base.errors import invariant
 from salus.doors.http.answers import Reply, answer
@@ -64,9 +64,11 @@ def _parameters(query: Query) -> list[inspect.Parameter]:
     for name, kind, default in query_parameters(query):
         found = _plain_kind(kind)
         written = str if found is bytes else found
-        annotation = written if default is inspect.Parameter.empty else written | None
+        annotation: Any = written if default is inspect.Parameter.empty else written | None
         shown.append(
-            inspect.Parameter(name, keyword, annotation=FromQuery[annotation], default=default)
+            inspect.Parameter(
+                name, keyword, annotation=Annotated[annotation, QueryParameter()], default=default
+            )
         )
     return shown
 

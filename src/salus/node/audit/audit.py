@@ -30,6 +30,7 @@ from salus.node.audit.run import Progress, Run
 from salus.node.audit.segments import read_journal
 from salus.node.audit.store_view import StoreView
 from salus.node.folder_lock import FolderLock
+from salus.node.history import read_start
 from salus.node.journal_segment import SEGMENT_BYTES
 from salus.state.disk import Base, StoreDamaged
 
@@ -53,7 +54,8 @@ def audit_folder(
 
     `workers`: processes for signatures, default all cores, 0 none; `segment_bytes`: of the
     journal's files. Level `full` needs room in the temporary folder for a second state.
-    Raises Problem FolderUnknown, FolderInUse, and those of the genesis file; never for damage.
+    Raises Problem FolderUnknown, FolderInUse, HistoryIncomplete (a copy restored from a snapshot
+    that has not all blocks yet), and those of the genesis file; never for damage.
     """
     if not (folder / "journal").is_dir():
         raise Problem(
@@ -62,6 +64,7 @@ def audit_folder(
             f"expected a node's folder with a journal, found none in {folder.name}",
         )
     read_genesis(genesis)
+    read_start(folder).check_size(1)
     lock = FolderLock(folder)
     try:
         run = Run(folder, genesis, machine(), Report(level), progress)

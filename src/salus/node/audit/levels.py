@@ -85,11 +85,10 @@ def _check_vault_and_witness(run: Run, replay: Replay) -> None:
     member = own_member(run.stated)
     run.progress("vault", 0, 1)
     if (run.folder / "vault").exists():
-        batches = vault.all_batches(replay.rows(BATCH.prefix))
-        checker = vault.VaultChecker(
-            run.folder / "vault", replay.view(), batches, replay.batch_heights, run.report
+        known = vault.Known(
+            vault.all_batches(replay.rows(BATCH.prefix)), replay.batch_heights, replay.sheet_roots
         )
-        checker.check(member)
+        vault.VaultChecker(run.folder / "vault", replay.view(), known, run.report).check(member)
     if (run.folder / "witness").exists():
         check_witness(run.folder / "witness", replay.view(), member, run.report)
     run.progress("vault", 1, 1)

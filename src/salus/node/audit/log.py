@@ -74,10 +74,7 @@ def check_log_files(folder: Path, leaves: bytes, report: Report, area: str = "lo
     if synced_size > size:
         report.add(Finding(area, f"{place}/{SYNCED}", f"at most {size} leaves", f"{synced_size}"))
         return
-    if synced_root != root_of(leaves[: synced_size * HASH_BYTES]):
-        report.add(
-            Finding(area, f"{place}/{SYNCED}", f"the root of {synced_size} leaves", "another")
-        )
+    edge: list[bytes] = []
     level, hashes, sound = 0, leaves, synced_size
     while hashes:
         name = f"{level:02d}.hash"
@@ -88,7 +85,13 @@ def check_log_files(folder: Path, leaves: bytes, report: Report, area: str = "lo
         elif at is not None:
             report.counts[f"{area}.levels_behind"] += 1
         report.counts[f"{area}.hashes"] += len(hashes) // HASH_BYTES
+        if sound & 1:
+            edge.insert(0, hashes[(sound - 1) * HASH_BYTES : sound * HASH_BYTES])
         level, hashes, sound = level + 1, parents(hashes), sound // 2
+    if synced_root != Frontier(synced_size, edge).root:
+        report.add(
+            Finding(area, f"{place}/{SYNCED}", f"the root of {synced_size} leaves", "another")
+        )
     report.counts[f"{area}.synced"] = synced_size
 
 
@@ -105,14 +108,6 @@ def parents(hashes: bytes) -> bytes:
     """The hashes of the complete subtrees one level up."""
     pairs = range(0, len(hashes) - 2 * HASH_BYTES + 1, 2 * HASH_BYTES)
     return b"".join(sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs)
-
-
-def root_of(leaves: bytes) -> bytes:
-    """RFC 6962 root over leaf hashes laid end to end."""
-    frontier = Frontier()
-    for at in range(0, len(leaves), HASH_BYTES):
-        frontier.append(leaves[at : at + HASH_BYTES])
-    return frontier.root
 
 
 def _first_difference(path: Path, hashes: bytes) -> int | None:

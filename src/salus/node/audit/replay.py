@@ -17,6 +17,7 @@ from salus.machine.block import Outcome, SealedBlock, seal, seal_genesis
 from salus.machine.context import StateView
 from salus.machine.execute import Machine
 from salus.machine.refusals import LAST_UNSPENT
+from salus.modules.consent.state import TAG
 from salus.modules.records.state import BATCH
 from salus.node.audit.blocks import SIGNATURE_INVALID, BlockFound
 from salus.node.audit.report import Finding, Report
@@ -47,6 +48,9 @@ class Replay:
         self.batch_heights: dict[bytes, int] = {}
         """Batch id -> height of the block that committed it."""
 
+        self.sheet_roots: set[bytes] = set()
+        """Roots of all sheets that any tag ever had."""
+
         self.at = Replayed(0, genesis_file.read_genesis(genesis).time_ms)
         self.genesis_leaf = self._start(genesis)
 
@@ -70,9 +74,7 @@ class Replay:
             return None
         extras = [("receipts", record.height.to_bytes(8, "big"), _receipts(outcome))]
         extras += self._index_rows(outcome)
-        for key in outcome.changes:
-            if key.startswith(BATCH.prefix):
-                self.batch_heights.setdefault(key[len(BATCH.prefix) :], record.height)
+        self._remember(outcome)
         self._store.push(record.height, staged, extras, _meta(sealed, record.time_ms))
         self._frontier = sealed.frontier
         self.at = Replayed(record.height, record.time_ms)
@@ -80,6 +82,14 @@ class Replay:
             record.height, record.log_size, record.log_root, record.state, record.app,
             sealed.leaf_hashes,
         )  # fmt: skip
+
+    def _remember(self, outcome: Outcome) -> None:
+        """Keep what the vault's check needs of every height."""
+        for key, value in outcome.changes.items():
+            if key.startswith(BATCH.prefix):
+                self.batch_heights.setdefault(key[len(BATCH.prefix) :], outcome.height)
+            elif key.startswith(TAG.prefix) and value is not None:
+                self.sheet_roots.add(TAG.decode(value).sheet_root)
 
     def view(self) -> StateView:
         """The state as replayed so far."""

@@ -52,6 +52,7 @@ def _problem(db: sqlite3.Connection) -> str | None:
     """What SQLite itself finds wrong, or None."""
     try:
         [(word,), *_] = db.execute("pragma integrity_check").fetchall()
-    except sqlite3.DatabaseError as error:
-        return f"{type(error).__name__}: {error}"
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        # SQLite's own sentence may hold the damaged bytes it speaks of.
+        return f"what cannot be read ({type(error).__name__})"
     return None if word == "ok" else "one that contradicts itself"

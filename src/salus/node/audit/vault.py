@@ -7,8 +7,10 @@ its author signed it. It must be here if the ledger holds this member's receipt 
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from salus.base import codec
 from salus.base.errors import Problem
@@ -30,6 +32,19 @@ Group = tuple[bytes, int, int, int]
 """Of the index: tag, number, level, slot."""
 
 
+class Known(NamedTuple):
+    """What the ledger says of containers and sheets."""
+
+    batches: Mapping[bytes, Batch]
+    """All batches by id."""
+
+    heights: Mapping[bytes, int]
+    """Of the blocks that committed them."""
+
+    sheet_roots: AbstractSet[bytes]
+    """Of all sheets that any tag ever had: a vault may hold an old one, but none of its own."""
+
+
 class VaultChecker:
     """Checks one vault against a state."""
 
@@ -37,15 +52,15 @@ class VaultChecker:
         self,
         folder: Path,
         view: View,
-        batches: Mapping[bytes, Batch],
-        heights: Mapping[bytes, int],
+        known: Known,
         report: Report,
     ) -> None:
-        """`batches`: all of the ledger, by id; `heights`: of the blocks that committed them."""
+        """`view`, `known`: of the newest block."""
         self._folder = folder
         self._view = view
-        self._batches = batches
-        self._heights = heights
+        self._batches = known.batches
+        self._heights = known.heights
+        self._sheet_roots = known.sheet_roots
         self._report = report
         self._sound: dict[bytes, Container] = {}
 
@@ -131,11 +146,11 @@ class VaultChecker:
     def _check_papers(self, rows: Rows) -> None:
         for tag, data in rows.all("select tag, sheet from sheet order by tag"):
             sheet = codec.decode(data, Sheet)
+            root = sheet_root(sheet, self._view.network)
+            if sheet.tag != tag or root not in self._sheet_roots:
+                self._add("vault/papers.sqlite", "a sheet of its tag, as the ledger has it", "none")
             record = consent.tag(self._view, tag)
-            if sheet.tag != tag or record is None:
-                self._add("vault/papers.sqlite", "a sheet of a known tag", "another")
-            elif sheet_root(sheet, self._view.network) != record.sheet_root:
-                self._report.counts["vault.sheets_old"] += 1
+            self._report.counts["vault.sheets_old"] += record is None or root != record.sheet_root
             self._report.counts["vault.sheets"] += 1
         for grant, digest, sealed in rows.all("select grant_id, hash, sealed from package"):
             self._report.counts["vault.packages"] += 1

@@ -58,6 +58,8 @@ class CometProcess:
         self._watching.join()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # One that was killed leaves its socket, and the next could not bind it.
+        self._home.rpc_socket.unlink(missing_ok=True)
         with _log_file(self._home.folder / "cometbft.log") as output:
             return subprocess.Popen(  # noqa: S603 (the program that `program.find_or_build` checked)
                 [self._program, "start", "--home", self._home.folder],

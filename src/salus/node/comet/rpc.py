@@ -5,11 +5,12 @@ CometBFT's JSON-RPC (2.0) over its Unix socket: hand over transactions, ask how 
 """
 
 import base64
+import socket
 from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 
 from salus.base.errors import Category, Problem
@@ -38,20 +39,18 @@ class _Answer(msgspec.Struct):
     error: RpcError | None = None
 
 
-_ANSWERS = msgspec.json.Decoder(list[_Answer])
-_ANSWER = msgspec.json.Decoder(_Answer)
+_DECODER: msgspec.json.Decoder[list[_Answer] | _Answer] = msgspec.json.Decoder(
+    list[_Answer] | _Answer
+)
+"""CometBFT answers a batch of one without the list around it."""
 
 
 class RpcClient:
     """One connection's worth of calls; used by one thread at a time."""
 
-    def __init__(self, socket: Path) -> None:
-        """`socket`: need not be there yet."""
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
-            base_url="http://cometbft",
-            timeout=TIMEOUT_S,
-        )
+    def __init__(self, path: Path) -> None:
+        """`path`: of the socket; need not be there yet."""
+        self._http = _UnixConnection(path)
 
     def broadcast(self, envelopes: Sequence[bytes]) -> list[TxResult | RpcError]:
         """Hand over up to a batch; one answer each, in order. Raises Problem CometDown."""
@@ -59,12 +58,14 @@ class RpcClient:
             {
                 "jsonrpc": "2.0",
                 "id": number,
-                "method": "broadcast_tx_sync",
+                "method": "broadcast_tx_async",
                 "params": {"tx": base64.b64encode(data).decode()},
             }
             for number, data in enumerate(envelopes)
         ]
-        answers = {one.id: one for one in _decode(_ANSWERS, self._post(calls))}
+        answers = {one.id: one for one in self._post(calls)}
+        if answers.keys() != set(range(len(envelopes))):
+            raise _down("one answer a transaction expected")
         return [
             answers[number].error or msgspec.json.decode(answers[number].result, type=TxResult)
             for number in range(len(envelopes))
@@ -73,7 +74,7 @@ class RpcClient:
     def call(self, method: str, **parameters: object) -> Any:
         """Any other method's result, as plain JSON; raises Problem CometDown, CometRefused."""
         question = {"jsonrpc": "2.0", "id": 0, "method": method, "params": parameters}
-        answer = _decode(_ANSWER, self._post(question))
+        (answer,) = self._post(question)
         if answer.error is not None:
             raise Problem(
                 Category.UNAVAILABLE, "CometRefused", f"{method}: code {answer.error.code}"
@@ -84,19 +85,30 @@ class RpcClient:
         """Close the connection."""
         self._http.close()
 
-    def _post(self, body: object) -> bytes:
+    def _post(self, body: object) -> list[_Answer]:
         try:
-            answer = self._http.post("/", content=msgspec.json.encode(body))
-        except httpx.TransportError as error:
+            self._http.request(
+                "POST", "/", msgspec.json.encode(body), {"Content-Type": "application/json"}
+            )
+            answers = _DECODER.decode(self._http.getresponse().read())
+        except (OSError, HTTPException, msgspec.DecodeError) as error:
+            self._http.close()
             raise _down(type(error).__name__) from None
-        return answer.content
+        return answers if isinstance(answers, list) else [answers]
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
-    try:
-        return decoder.decode(data)
-    except msgspec.DecodeError:
-        raise _down("an answer that is no JSON-RPC") from None
+class _UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket; connects anew when needed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("cometbft", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket; http.client calls this."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 def _down(why: str) -> Problem:

@@ -113,6 +113,7 @@ class AbciServer:
                 told = Response(exception=ResponseException(error=type(error).__name__))
                 connection.sendall(frame_all([told.SerializeToString()]))
                 self._fail(error)
+                _ignore_rest(connection)
                 return
             if responses:
                 connection.sendall(frame_all(responses))
@@ -164,6 +165,12 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         connection.close()
+
+
+def _ignore_rest(connection: socket.socket) -> None:
+    """Read until CometBFT hangs up: closing earlier could take the last answer from it."""
+    while connection.recv(READ_BYTES):
+        pass
 
 
 def _read(frame: bytes) -> Request:

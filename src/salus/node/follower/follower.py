@@ -22,6 +22,9 @@ log = structlog.get_logger()
 WAIT_S = 5.0
 """How long a query may wait for a height it must see."""
 
+LOOK_S = 0.1
+"""How often an idle follower looks whether it should stop."""
+
 BATCH_BLOCKS = 50
 BATCH_TRANSACTIONS = 10_000
 """A SQL transaction while catching up: so many blocks, fewer if they are full."""
@@ -115,7 +118,7 @@ class Follower:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
-            tip = self._ledger.wait_above(self._height, 0.5)
+            tip = self._ledger.wait_above(self._height, LOOK_S)
             try:
                 while self._height < tip.height and not self._stopping.is_set():
                     self._take(list(self._next(tip.height)))
@@ -153,7 +156,7 @@ class Follower:
     def _heights(self, connection: sql.Connection) -> dict[str, int]:
         names = [model.name for model in self._models]
         query = sql.select(_STATE.c.name, _STATE.c.height).where(_STATE.c.name.in_(names))
-        return dict(connection.execute(query).tuples().all())
+        return {row.name: row.height for row in connection.execute(query).all()}
 
 
 def _write(connection: sql.Connection, model: ReadModel, blocks: Sequence[BlockSeen]) -> None:

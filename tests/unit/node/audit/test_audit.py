@@ -182,7 +182,7 @@ def _store(family: str, change: Callable[[bytes], bytes | None]) -> Callable[[No
         disk = Disk(folder.path / "state")
         table = disk._families[family]
         key, value = next(iter(table.items()))
-        new = change(bytes(value))  # type: ignore[arg-type]  # raw mode gives bytes
+        new = change(bytes(value))
         if new is None:
             table.delete(key)
         else:

@@ -67,7 +67,7 @@ def test_derived_files_are_made_again(sound: NodeFolder, folder: NodeFolder, par
         folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
     )
 
-    assert [] == plan.lost == plan.left
+    assert ([], []) == (plan.lost, plan.left)
     assert [] == findings(folder)
     assert served_of(sound) == served_of(folder)
 
@@ -126,7 +126,7 @@ def test_journal_is_taken_from_another_member(
         segment_bytes=folder.segment_bytes,
     )
 
-    assert [] == plan.lost == plan.left
+    assert ([], []) == (plan.lost, plan.left)
     assert [] == findings(folder)
     assert served_of(sound) == served_of(folder)
 

@@ -1,0 +1,226 @@
+"""
+One member, started from its configuration file: node, gateway and both doors.
+
+It also says on the ledger how the others reach it, and looks there for members it does not know.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from salus.base.errors import Category, Problem, Refusal
+from salus.base.signing import member_id
+from salus.chain import machine
+from salus.doors.demo.network import demo_issuers
+from salus.doors.http.app import create_app
+from salus.doors.http.member import MemberDoor
+from salus.doors.member.peer_app import create_peer_app
+from salus.doors.member.serving import Opening, Shown, serve_all
+from salus.gateway.gateway import Gateway
+from salus.machine.genesis import network_id, read_genesis
+from salus.modules.members import queries as members
+from salus.modules.members.messages import SetAddress
+from salus.modules.members.state import TRANSACTION
+from salus.node import tls
+from salus.node.directory import Directory
+from salus.node.keys import MemberKeys, load_keys
+from salus.node.node import Node, NodeSettings
+from salus.node.peers import Identity, Peer
+from salus.node.ports import RealClock
+from salus.node.rejoin import has_blocks, rejoin_by_snapshot
+from salus.node.restore import is_empty
+from salus.node.settings import Place
+
+log = structlog.get_logger()
+
+LOOK_S = 5.0
+"""How often the roster and the own row are looked at; the bar is 10 s (`security.md` §6)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before anything is opened."""
+
+    place: Place
+    keys: MemberKeys
+    genesis: bytes
+    directory: Directory
+    others: list[bytes]
+    """Ids of the other members, of the genesis file and of `[[peers]]`."""
+
+    def peers(self) -> list[Peer]:
+        """The other members, for calls before the node runs."""
+        identity = Identity(network_id(self.genesis), self.keys.member, self.keys.service)
+        clock = RealClock()
+        return [
+            Peer(identity, one, self.directory.transport(one), clock, lambda: 0)
+            for one in self.others
+        ]
+
+
+def prepare(place: Place, passphrase: bytes | None) -> Prepared:
+    """Read keys, genesis and certificates; raises the Problem of what is missing or wrong."""
+    member = place.settings.member
+    keys = load_keys(place.path(member.keys), passphrase=passphrase, demo=member.demo_keys)
+    genesis = _read_genesis(place)
+    entries = place.reached()
+    known = {*_first_members(genesis), *entries} - {keys.member}
+    return Prepared(place, keys, genesis, Directory(entries, RealClock()), sorted(known))
+
+
+class MemberProcess:
+    """Started by its constructor; `serve` returns at a signal, `close` ends the rest."""
+
+    def __init__(self, prepared: Prepared, *, new: bool = False, fast: bool = False) -> None:
+        """
+        Start node and gateway.
+
+        `new`: the ordering member may begin a ledger; `fast`: an empty folder is filled from a
+        snapshot. Raises Problem LedgerMissing, LedgerElsewhere, and those of `rejoin_by_snapshot`.
+        """
+        place, keys = prepared.place, prepared.keys
+        self._place = place
+        self._directory = prepared.directory
+        self._stopping = threading.Event()
+        folder = place.home / "node"
+        if is_empty(folder):
+            _fill(prepared, new=new, fast=fast)
+        settings = NodeSettings(
+            folder=folder,
+            genesis=prepared.genesis,
+            orderer=place.orderer,
+            segment_bytes=place.settings.ledger.segment_bytes,
+            verify_workers=place.settings.ledger.verify_workers,
+            snapshot_blocks=place.settings.ledger.snapshot_blocks,
+        )
+        transports = {one: self._directory.transport(one) for one in prepared.others}
+        self.node = Node(settings, keys, transports)
+        self._directory.follow(self.node.ledger.view)
+        self.gateway = Gateway(place.home / "gateway", self.node)
+        if place.settings.member.demo_keys:
+            for person in demo_issuers(keys.house):
+                self.gateway.staff.keep_issuer(person)
+        self._own = tls.OwnCertificates(
+            place.path(place.settings.member.keys),
+            keys.service,
+            keys.member,
+            self.node.clock.now_ms(),
+        )
+        self._thread = threading.Thread(target=self._look, name="directory", daemon=True)
+        self._thread.start()
+
+    def serve(self, started: Callable[[], None]) -> None:
+        """Open both doors; returns after SIGINT or SIGTERM. Raises Problem PortInUse."""
+        settings = self._place.settings
+        token = settings.door.operator_token
+        member = MemberDoor(
+            name=settings.member.name,
+            node=self.node,
+            gateway=self.gateway,
+            operator_token=_read_token(self._place, token) if token else None,
+        )
+        shown = Shown(self.node.keys.service, self._own.serving(self._on_ledger()))
+        peer_door = settings.peer_door
+        serve_all(
+            [
+                Opening(create_app([member]), settings.door.host, settings.door.port),
+                Opening(create_peer_app(member), peer_door.host, peer_door.port, shown),
+            ],
+            started,
+        )
+
+    def close(self) -> None:
+        """Stop everything, flush and close."""
+        self._stopping.set()
+        self._thread.join()
+        self.gateway.close()
+        self.node.close()
+        self._directory.close()
+
+    def _look(self) -> None:
+        """Say how this member is reached until the ledger does, and meet new members."""
+        announced = False
+        while not self._stopping.wait(LOOK_S if announced else 1.0):
+            try:
+                announced = announced or self._announce()
+                self._meet()
+            except (Problem, Refusal) as error:
+                reason = error.name if isinstance(error, Problem) else type(error).__name__
+                log.warning("directory.failed", reason=reason)
+
+    def _announce(self) -> bool:
+        """Put address and certificates into the own row if they are not there."""
+        self.node.ordering.fresh_tip()
+        url = self._place.settings.peer_door.url
+        wanted = self._own.to_announce(self._on_ledger())
+        row = members.member(self.node.ledger.view(), self.node.keys.member)
+        if row is not None and (row.address, row.certificates) != (url, wanted):
+            self.gateway.office.submit([SetAddress(address=url, certificates=wanted)])
+            log.info("directory.announced", count=len(wanted))
+        return True
+
+    def _meet(self) -> None:
+        for member in members.admitted(self.node.ledger.view()):
+            if member not in self.node.peers:
+                self.node.add_peer(member, self._directory.transport(member))
+                log.info("directory.met", member=member.hex())
+
+    def _on_ledger(self) -> list[bytes]:
+        row = members.member(self.node.ledger.view(), self.node.keys.member)
+        return [] if row is None else row.certificates
+
+
+def _fill(prepared: Prepared, *, new: bool, fast: bool) -> None:
+    """Decide how an empty folder gets its ledger; a follower simply follows from the genesis."""
+    orders = prepared.place.orderer == prepared.keys.member
+    if orders and has_blocks(prepared.peers()):
+        raise Problem(
+            Category.CONFLICT,
+            "LedgerElsewhere",
+            "this member orders, its folder is empty, and other members have blocks: a new ledger "
+            "would be a second history. Run `salus node recover` first",
+        )
+    if orders and not new:
+        raise Problem(
+            Category.NOT_FOUND,
+            "LedgerMissing",
+            "this member orders and its folder is empty: for a network's first start give --new; "
+            "after a lost disk run `salus node recover`",
+        )
+    if fast and not orders:
+        folder = prepared.place.home / "node"
+        rejoin_by_snapshot(folder, machine(), prepared.genesis, prepared.peers())
+
+
+def _read_genesis(place: Place) -> bytes:
+    path = place.path(place.settings.member.genesis)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise Problem(
+            Category.NOT_FOUND, "GenesisMissing", f"expected the network's genesis at {path.name}"
+        ) from None
+    read_genesis(data)
+    return data
+
+
+def _first_members(genesis: bytes) -> list[bytes]:
+    """Ids of the members that a genesis file names: each by its first transaction key."""
+    keys = (
+        next(bytes.fromhex(key["key"]) for key in one["keys"] if key["use"] == TRANSACTION)
+        for one in read_genesis(genesis).members
+    )
+    return [member_id(key) for key in keys]
+
+
+def _read_token(place: Place, name: str) -> str:
+    path = place.path(name)
+    if not path.exists() or path.stat().st_mode & 0o077:
+        raise Problem(
+            Category.UNAUTHENTICATED,
+            "OperatorTokenExposed",
+            f"expected {path.name}, mode 0600, with at least 32 random characters in it",
+        )
+    return path.read_text().strip()
