@@ -23,7 +23,7 @@ from typer.main import get_command
 from salus.base.errors import Refusal
 from salus.chain import machine
 from salus.doors.cli.acts import GROUPS
-from salus.doors.cli.main import build
+from salus.doors.cli.main import app
 from salus.doors.http.describe import described_app
 from salus.doors.http.queries import query_parameters
 from salus.machine.module import Module, snake_case, tag_of
@@ -190,8 +190,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _http_page(app: Litestar) -> str:
-    schema: Mapping[str, Any] = app.openapi_schema.to_schema()
+def _http_page(door: Litestar) -> str:
+    schema: Mapping[str, Any] = door.openapi_schema.to_schema()
     words = (
         "Beside each path stands the same under `/<member>` for every member of the process.\n"
         'A "no" is a problem document (RFC 9457).\n'
@@ -212,7 +212,7 @@ def _parameter(one: Mapping[str, Any]) -> str:
 
 def _commands_page() -> str:
     parts = [f"{NOTICE}# Commands\n\n`salus COMMAND --help` shows the options.\n"]
-    parts += list(_commands(get_command(build()), "salus"))
+    parts += list(_commands(get_command(app), "salus"))
     return "\n".join(parts).rstrip() + "\n"
 
 

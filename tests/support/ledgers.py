@@ -223,12 +223,12 @@ class NodeOf:
 class Nodes:
     """Members in one process, as four machines would stand; the first one's engine orders."""
 
-    def __init__(self, folder: Path, members: int = 4) -> None:
+    def __init__(self, folder: Path, members: int = 4, *, running: int | None = None) -> None:
         self.folder = folder
         self.chain = Chain(members)
         self.clock = FakeClock()
         self.running: dict[int, NodeOf] = {}
-        for number in range(members):
+        for number in range(members if running is None else running):
             self.start(number)
 
     def __enter__(self) -> Self:

@@ -88,6 +88,20 @@ class MemberProcesses:
         process.send_signal(signal.SIGTERM)
         return process.wait(60)
 
+    def wait_end(self, name: str) -> int:
+        """Wait until a member ends by itself; the exit code."""
+        return self.running.pop(name).wait(START_S)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command of `salus`, to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, *words],
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+            check=False,
+        )
+
     def get(self, name: str, path: str) -> Any:
         answer = httpx.get(f"http://127.0.0.1:{self.ports[name][0]}{path}", timeout=30)
         assert answer.is_success, answer.text

@@ -77,10 +77,10 @@ class Grants:
         """
         keys = self._keys(asked)
         root = self._root(asked.patient)
-        self._check(asked)
+        self._check_reader(asked.to)
         with self._acting:
-            self._sheets.publish(keys)
             terms = terms_of(self._office, asked, keys, Wallet(root))
+            self._sheets.publish(keys)
             given = Given(
                 grant=terms.grant,
                 patient=asked.patient,
@@ -216,8 +216,8 @@ class Grants:
             for given in [codec.decode(value, Given)]
         ]
 
-    def _check(self, asked: GrantAsked) -> None:
-        if not self._office.is_active(asked.to):
+    def _check_reader(self, member: bytes) -> None:
+        if not self._office.is_active(member):
             raise Problem(
                 Category.NOT_FOUND,
                 "MemberUnknown",

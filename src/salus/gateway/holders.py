@@ -1,8 +1,8 @@
 """
 The groups a grant covers, from as many holders as it takes that none can hold one back.
 
-- Every group is re-rooted and its batch's root held to the ledger's: what differs is not used, and
-  the next holder is asked.
+- Every batch is re-rooted, its root held to the ledger's and its blobs to their hashes: what
+  differs is not used, and the next holder is asked.
 - Of n members each batch lies with r or more, and f may lie: of any n - r + f + 1 members one is
   an honest holder of it. So many are asked; if fewer answer in full, the chart says that something
   may be missing.
@@ -18,6 +18,7 @@ from salus.machine.context import StateView
 from salus.modules.records import queries as records
 from salus.node.vault.messages import GROUPS, GroupsAsk, GroupsAsked, GroupsFound, ReaderAsks
 from salus.sealed import container as containers
+from salus.sealed.checks import check_blobs
 from salus.sealed.container import Container
 
 
@@ -109,6 +110,7 @@ def _take(
                 continue
             one = containers.parse(batch.container)
             _check_root(view, one)
+            check_blobs(one)
             seen.add(batch.container)
             fetched.containers.append(one)
 

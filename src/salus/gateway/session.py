@@ -151,10 +151,13 @@ class Session:
 
 
 def _groups(found: Sequence[Container]) -> dict[tuple[bytes, int], Container]:
-    """Every group served, once, in the order of commitment."""
-    return {
-        (one.head.batch, number): one
-        for one in found
-        for number, group in enumerate(one.groups)
-        if group is not None
-    }
+    """Every group once, from the holder that served most of its records."""
+    groups: dict[tuple[bytes, int], Container] = {}
+    for one in found:
+        for number, group in enumerate(one.groups):
+            if group is None:
+                continue
+            other = groups.setdefault((one.head.batch, number), one)
+            if len(one.entries_of(number)) > len(other.entries_of(number)):
+                groups[one.head.batch, number] = one
+    return groups

@@ -19,7 +19,7 @@ from salus.node.comet import program
 from salus.node.comet.app import App
 from salus.node.comet.home import RPC_BATCH_MAX, CometHome
 from salus.node.comet.process import CometProcess
-from salus.node.comet.rpc import RpcClient, RpcError
+from salus.node.comet.rpc import RpcClient
 from salus.node.comet.server import AbciServer
 from salus.node.comet.waiting import Waiting, follow, unknown_outcome
 from salus.node.ledger import Ledger, Tip
@@ -67,11 +67,11 @@ class CometEngine:
         self.ledger = ledger
         self._pool = pool
         self._clock = clock or RealClock()
-        self._waiting = Waiting(ledger, self._clock)
+        self.mempool = Waiting(ledger, self._clock)
         self._outbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         home.write(ledger)
-        app = App(ledger, self._waiting, pool.check, Quarantine(quarantine))
+        app = App(ledger, self.mempool, pool.check, Quarantine(quarantine))
         self._server = AbciServer(home.abci_socket, app, fail or _end_process)
         self._rpc = RpcClient(home.rpc_socket)
         found = comet_program or program.find_or_build()
@@ -113,7 +113,7 @@ class CometEngine:
         self._sender.join()
         self.process.close()
         self._server.close()
-        self._waiting.close()
+        self.mempool.close()
         self._rpc.close()
 
     def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
@@ -121,7 +121,7 @@ class CometEngine:
             ticket.done.set_exception(SignatureInvalid())
             return
         try:
-            kept = self._waiting.add(ticket)
+            kept = self.mempool.add(ticket)
         except (Refusal, Problem) as error:
             # Whatever a block decided before is refused here, since its nonce is spent.
             done = self._committed(ticket)
@@ -147,7 +147,7 @@ class CometEngine:
 
     def _hand_over_again(self) -> None:
         """A CometBFT that started anew knows nothing of what waits."""
-        for ticket in self._waiting.tickets():
+        for ticket in self.mempool.tickets():
             self._outbox.put(ticket)
 
     def _send(self) -> None:
@@ -174,7 +174,7 @@ class CometEngine:
         Give a batch to CometBFT; returns what it is not ready for yet.
 
         Its "no" to the others: it is full, or has the transaction already, which is as good as a
-        "yes". What CheckTx refuses has been told by the App itself.
+        "yes". What CheckTx refuses later, the App tells.
         """
         try:
             answers = self._rpc.broadcast([ticket.data for ticket in batch])
@@ -183,12 +183,29 @@ class CometEngine:
             return list(batch)
         again: list[Ticket] = []
         for ticket, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, RpcError):
-                if MEMPOOL_FULL in answer.data:
-                    self._waiting.refuse(ticket, MempoolFull())
-                elif KNOWN_ALREADY not in answer.data:
-                    again.append(ticket)
+            if answer is None or KNOWN_ALREADY in answer.data:
+                continue
+            if MEMPOOL_FULL in answer.data:
+                self.mempool.refuse(ticket, MempoolFull())
+            else:
+                again.append(ticket)
         return again
+
+
+class CometOrdering:
+    """A network member's way to the engine: its own, like everybody's."""
+
+    def __init__(self, engine: CometEngine) -> None:
+        """Of the same node."""
+        self._engine = engine
+
+    def submit(self, envelope: bytes) -> Done:
+        """Hand in and wait."""
+        return self._engine.submit_and_wait(envelope)
+
+    def fresh_tip(self) -> Tip:
+        """Wait for the heartbeat if need be."""
+        return self._engine.fresh_tip()
 
 
 def _end_process(error: BaseException) -> None:

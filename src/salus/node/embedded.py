@@ -19,6 +19,7 @@ from salus.machine.tables import META
 from salus.machine.transaction import has_signature
 from salus.node.admission import Admission
 from salus.node.block_clock import BlockClock
+from salus.node.in_order import InOrder
 from salus.node.ledger import Executed, Ledger, Tip
 from salus.node.mempool import Done, Mempool, Moved, StorageFull, Ticket, node_stopped
 from salus.node.ports import Clock, RealClock
@@ -62,6 +63,7 @@ class EmbeddedEngine:
         self._admission = Admission(ledger, self._clock)
         self._pool = pool or VerifyPool(ledger.network)
         self._remembered = Remembered()
+        self._order = InOrder(self._admit)
         self._renew = threading.Event()
         self._stopping = False
         self._moved = self._is_moved()
@@ -81,13 +83,16 @@ class EmbeddedEngine:
             raise node_stopped()
         transaction = self.ledger.machine.form.read(data)
         ticket = Ticket(data, transaction)
+        alone = self._order.is_idle and not self.mempool
+        self._order.expect(ticket)
         if transaction.hash in self._remembered:
-            self._admit(ticket, signature_holds=True)
-        elif not self.mempool:
+            self._order.answer(ticket, holds=True)
+        elif alone:
             # Nobody waits: the way to another thread would take longer than the check.
-            self._admit(ticket, signature_holds=has_signature(self.ledger.network, transaction))
+            holds = has_signature(self.ledger.network, transaction)
+            self._order.answer(ticket, holds=holds)
         else:
-            self._pool.submit(data, lambda holds: self._admit(ticket, signature_holds=holds))
+            self._pool.submit(data, lambda holds: self._order.answer(ticket, holds=holds))
         return ticket
 
     def submit_and_wait(self, data: bytes, timeout_s: float = 30.0) -> Done:
@@ -118,7 +123,7 @@ class EmbeddedEngine:
         self._writer.join()
         self._pool.close()
 
-    def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
+    def _admit(self, ticket: Ticket, signature_holds: bool) -> None:  # noqa: FBT001 (as InOrder calls it)
         if not signature_holds:
             ticket.done.set_exception(SignatureInvalid())
             return

@@ -233,11 +233,14 @@ class _Line(HTTPConnection):
 
 
 def _body(response: HTTPResponse) -> bytes:
-    if (response.length or 0) > PEER_CALL_BYTES_MAX:
+    stated = response.length
+    if stated is not None and stated > PEER_CALL_BYTES_MAX:
         raise peer_down(f"the answer states over {PEER_CALL_BYTES_MAX} bytes")
     data = response.read(PEER_CALL_BYTES_MAX + 1)
     if len(data) > PEER_CALL_BYTES_MAX:
         raise peer_down(f"the answer has over {PEER_CALL_BYTES_MAX} bytes")
+    if stated is not None and len(data) != stated:
+        raise peer_down(f"the answer ended after {len(data)} of {stated} bytes")
     return data
 
 

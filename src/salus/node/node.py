@@ -16,6 +16,8 @@ from salus.chain import machine
 from salus.machine.genesis import network_id
 from salus.node.archive import routes as archive_routes
 from salus.node.checkpoints import Checkpoints
+from salus.node.comet.home import CometHome
+from salus.node.cometbft import CometEngine, CometOrdering
 from salus.node.cosigner import ROUTE as COSIGN
 from salus.node.cosigner import CosignAsked, Cosigner
 from salus.node.embedded import EmbeddedEngine
@@ -53,7 +55,7 @@ class NodeSettings:
     """The network's genesis file."""
 
     orderer: bytes
-    """Id of the member whose embedded engine orders."""
+    """Id of the member whose embedded engine orders; empty in a network."""
 
     segment_bytes: int = SEGMENT_BYTES
     """Size of the journal's files; smaller in tests and demos."""
@@ -63,6 +65,9 @@ class NodeSettings:
 
     snapshot_blocks: int = EVERY_BLOCKS
     """Blocks between state snapshots; the same at every member."""
+
+    comet: CometHome | None = None
+    """Set in a network: there CometBFT orders, and every member runs one."""
 
 
 class Node:
@@ -167,11 +172,20 @@ class Node:
             )
 
     def _start_ordering(self) -> None:
-        self.engine: EmbeddedEngine | None = None
+        self.engine: EmbeddedEngine | CometEngine | None = None
         self.replica: Replica | None = None
         self.ordering: Ordering
-        if self.is_orderer:
-            quarantine = self.settings.folder / "quarantine"
+        quarantine = self.settings.folder / "quarantine"
+        if self.settings.comet is not None:
+            self.engine = CometEngine(
+                self.ledger,
+                self.settings.comet,
+                quarantine=quarantine,
+                clock=self.clock,
+                pool=self.pool,
+            )
+            self.ordering = CometOrdering(self.engine)
+        elif self.is_orderer:
             self.engine = EmbeddedEngine(
                 self.ledger, quarantine=quarantine, clock=self.clock, pool=self.pool
             )

@@ -5,7 +5,6 @@ Transactions stand as they came; results let a replay skip signature checks; app
 root are what every copy of the ledger compares.
 """
 
-
 from salus.base import codec, merkle
 from salus.base.codec import Struct
 from salus.base.entry import TransactionEntry

@@ -2,13 +2,16 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from salus.base.errors import Problem, Refusal
+from salus.base.limits import BLOCK_TRANSACTIONS_MAX
+from salus.machine.block import Block
 from salus.node.comet import program
+from salus.node.comet.proposals import Proposals
 from tests.conformance.abci.local_network import LocalNetwork
 from tests.support.ledgers import term
 
@@ -112,4 +115,40 @@ def test_a_lost_disk_is_filled_again_by_the_others(network: LocalNetwork, tmp_pa
     network.start(3)
     network.wait_level(done.height)
 
+    assert 1 == len(network.app_hashes(done.height))
+
+
+LIES = {
+    "rubbish": lambda txs: [*txs, b"\x00rubbish"],
+    "a transaction with a byte more": lambda txs: [*txs, *(one + b"\x00" for one in txs)],
+    "too many": lambda txs: [*txs, *[b"x"] * (BLOCK_TRANSACTIONS_MAX + 1)],
+}
+
+
+@needs_program
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_one_of_four_that_proposes_rubbish_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+    network: LocalNetwork,
+    lie: Callable[[list[bytes]], list[bytes]],
+) -> None:
+    """T9: its proposals are voted down, the next proposer's are taken; no rubbish in any log."""
+    liar, honest = network.nodes[0].ledger, Proposals.prepare
+
+    def prepare(self: Proposals, block: Block, bytes_max: int) -> list[bytes]:
+        txs = honest(self, block, bytes_max)
+        return lie(txs) if self._ledger is liar else txs
+
+    monkeypatch.setattr(Proposals, "prepare", prepare)
+    for number in range(6):
+        done = network.submit(number % 4, term(number + 1))
+        assert 0 == done.receipt.code
+    network.wait_level(done.height)
+    codes = {
+        receipt.code
+        for height in range(1, done.height + 1)
+        for receipt in network.nodes[1].ledger.receipts(height).receipts
+    }
+
+    assert {0} == codes
     assert 1 == len(network.app_hashes(done.height))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from salus.base.errors import Problem
+from salus.base.errors import Category, Problem
 from salus.gateway.batches import INFLIGHT, OWN
 from salus.gateway.gateway import Gateway
 from salus.gateway.grants import HOUSE
@@ -176,7 +176,7 @@ def test_two_imports_at_once_write_a_document_once(world: World) -> None:
 def test_a_crash_after_the_commit_does_not_write_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process dies between the ledger's word and the desk's: the next import asks the ledger."""
+    """The process dies between the ledger's word and the desk's: the next import asks again."""
     desk = world.north.gateway.desk
     document = bundle(patient("crash"), observation("crash"))
     own = len(list(desk.all(OWN)))
@@ -266,8 +266,6 @@ def test_the_guilty_document_alone_is_refused_by_the_commit(
     def refuses(records: Any, keys: Any, seats: Any) -> Any:
         metas: list[Meta] = [record.meta for record in records]
         if any(meta.id == "half-3" for meta in metas):
-            from salus.base.errors import Category  # noqa: PLC0415 (of this refusal alone)
-
             raise Problem(Category.TOO_LARGE, "RecordTooLarge", "too large")
         return seal(records, keys, seats)
 

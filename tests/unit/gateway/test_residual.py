@@ -34,7 +34,9 @@ GRANTED = {
 
 @pytest.mark.parametrize(("granted", "shown"), GRANTED.values(), ids=GRANTED.keys())
 def test_a_record_labelled_hiv_and_sud_needs_13_and_14(
-    granted: tuple[int, ...], shown: bool
+    granted: tuple[int, ...],
+    *,
+    shown: bool,
 ) -> None:
     """It lies in 13; a reader of 13 alone would learn the other diagnosis (§3.2)."""
     assert shown == permits(labels_rule(granted), _record("HIV", "SUD", "R"), AUTHOR)
@@ -70,6 +72,8 @@ RULES = {
 
 
 @pytest.mark.parametrize(("rules", "shown"), RULES.values(), ids=RULES.keys())
-def test_rules_start_with_permit_and_the_last_match_decides(rules: list[Rule], shown: bool) -> None:
+def test_rules_start_with_permit_and_the_last_match_decides(
+    rules: list[Rule], *, shown: bool
+) -> None:
     """Every criterion, and what this version cannot judge (§3.7)."""
     assert shown == permits(rules, _record("HIV"), AUTHOR)

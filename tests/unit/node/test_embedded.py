@@ -37,6 +37,7 @@ from salus.node.embedded import EmbeddedEngine
 from salus.node.ledger import Ledger
 from salus.node.mempool import StorageFull
 from salus.node.ports import RealDisk
+from salus.node.verify_pool import VerifyPool
 from tests.support.ledgers import VIEW, Chain, FakeClock, add_block, term
 from tests.support.machine import GENESIS_MS, LIFETIME_MS
 
@@ -188,6 +189,27 @@ def test_many_callers_are_served_at_once(chain: Chain, tmp_path: Path) -> None:
     again = chain.open(tmp_path / "ledger")
     assert tip == again.tip
     again.close()
+
+
+def test_a_senders_order_is_kept(chain: Chain, tmp_path: Path) -> None:
+    """Sent without waiting, checked by two workers and in this thread: executed as it was sent."""
+    envelopes = [chain.sign(0, term(n), nonce=n) for n in range(600)]
+    ledger = chain.open(tmp_path / "ledger")
+    pool = VerifyPool(chain.network, workers=2)
+    engine = EmbeddedEngine(ledger, quarantine=tmp_path / "q", clock=FakeClock(), pool=pool)
+    flying = []
+    for number, data in enumerate(envelopes):
+        flying.append(engine.submit(data).done)
+        if number >= 190:
+            flying[number - 190].result(10)
+    for done in flying:
+        assert 0 == done.result(10).receipt.code
+    engine.close()
+
+    assert envelopes == [
+        tx for height in range(1, ledger.tip.height + 1) for tx in ledger.record(height).txs
+    ]
+    ledger.close()
 
 
 # Admission, in its order.

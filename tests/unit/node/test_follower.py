@@ -280,6 +280,16 @@ def test_a_bug_of_a_model_is_told(world: World, monkeypatch: pytest.MonkeyPatch)
     assert not world.follower._thread.is_alive()
 
 
+@pytest.fixture(scope="module")
+def asked_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follower]:
+    """Eight lines, for tests that only ask."""
+    world = World(tmp_path_factory.mktemp("asked"))
+    world.block([line(number) for number in range(5)])
+    world.block([line(number) for number in range(5, 8)])
+    yield world.open()
+    world.close()
+
+
 CRITERIA: dict[str, tuple[LinesAsked, Callable[[RecordLine], bool]]] = {
     "everything": (LinesAsked(), lambda _one: True),
     "node": (LinesAsked(node=2), lambda one: one.node == 2),
@@ -298,33 +308,36 @@ CRITERIA: dict[str, tuple[LinesAsked, Callable[[RecordLine], bool]]] = {
 
 @pytest.mark.parametrize(("asked", "holds"), CRITERIA.values(), ids=CRITERIA.keys())
 def test_criteria_find_what_a_plain_filter_finds(
-    world: World, asked: LinesAsked, holds: Callable[[RecordLine], bool]
+    asked_only: Follower, asked: LinesAsked, holds: Callable[[RecordLine], bool]
 ) -> None:
     """Against the messages themselves; the digest is over the consortium's own lines."""
-    found = find_lines(world.open(), asked)
+    found = find_lines(asked_only, asked)
 
-    expected = [one for one in map(line, range(8)) if holds(one)]
-    assert sorted(one.ref for one in expected) == sorted(row.ref for row in found.rows)
+    expected = [(number, one) for number, one in enumerate(map(line, range(8)), 1) if holds(one)]
+    assert sorted(one.ref for _, one in expected) == sorted(row.ref for row in found.rows)
     texts = {(one.kind, one.number): one.text for one in TERMS}
     assert sorted(
         "\t".join(
             (
-                *map(str, (one.time_ms, one.node, one.ref, one.user)),
+                *map(str, (one.time_ms, one.node, number, one.ref, one.user)),
                 texts[1, one.activity],
                 texts[2, one.resource],
             )
         )
-        for one in expected
+        for number, one in expected
     ) == sorted(found.lines)
 
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("sort", SORTS)
-def test_pages_by_cursor_give_the_whole_answer(world: World, sort: str, descending: bool) -> None:  # noqa: FBT001 (a table's column)
+def test_pages_by_cursor_give_the_whole_answer(
+    asked_only: Follower,
+    sort: str,
+    descending: bool,  # noqa: FBT001 (a table's column)
+) -> None:
     """Nothing twice and nothing left out, though the sorted value repeats."""
-    follower = world.open()
     asked = LinesAsked(sort=sort, descending=descending)
-    whole = find_lines(follower, asked)
+    whole = find_lines(asked_only, asked)
     column = "time_ms" if sort == "time" else sort
     values = [getattr(row, column) for row in whole.rows]
     assert sorted(values, reverse=descending) == values
@@ -332,30 +345,29 @@ def test_pages_by_cursor_give_the_whole_answer(world: World, sort: str, descendi
     paged: list[Any] = []
     cursor = None
     for _ in range(4):
-        page = find_lines(follower, replace(asked, limit=3, after=cursor))
+        page = find_lines(asked_only, replace(asked, limit=3, after=cursor))
         paged += page.rows
         cursor = page.cursor or cursor
 
     assert list(whole.rows) == paged
-    assert find_lines(follower, replace(asked, after=cursor)).cursor is None
+    assert find_lines(asked_only, replace(asked, after=cursor)).cursor is None
 
 
-def test_equal_answers_have_equal_digests(world: World) -> None:
+def test_equal_answers_have_equal_digests(asked_only: Follower) -> None:
     """However they are sorted; another answer has another."""
-    follower = world.open()
-    digests = {find_lines(follower, LinesAsked(sort=sort)).digest for sort in SORTS}
+    digests = {find_lines(asked_only, LinesAsked(sort=sort)).digest for sort in SORTS}
 
     assert 1 == len(digests)
-    assert find_lines(follower, LinesAsked(limit=7)).digest not in digests
+    assert find_lines(asked_only, LinesAsked(limit=7)).digest not in digests
 
 
 @pytest.mark.parametrize(
     "asked", [LinesAsked(sort="rowid"), LinesAsked(limit=0), LinesAsked(limit=LIMIT_MAX + 1)]
 )
-def test_a_malformed_question_is_refused(world: World, asked: LinesAsked) -> None:
+def test_a_malformed_question_is_refused(asked_only: Follower, asked: LinesAsked) -> None:
     """An unknown sort, or a limit that would mean all."""
     with pytest.raises(Problem, match="QueryMalformed"):
-        find_lines(world.open(), asked)
+        find_lines(asked_only, asked)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else list(arguments)
     start_logging(quiet=not (given and given[0] in SERVING))
     try:
-        build()(args=given, prog_name="salus")
+        app(args=given, prog_name="salus")
     except SystemExit as stop:
         sys.exit(WRONG_USE_EXIT if stop.code == USAGE_EXIT else stop.code)
     except KeyboardInterrupt:
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(told.exit_code)
 
 
-def build() -> typer.Typer:
+def _build() -> typer.Typer:
     """Every command, those of the modules too."""
-    app = typer.Typer(
+    made = typer.Typer(
         help="Salus: a health ledger that its members run together.",
         no_args_is_help=True,
         add_completion=False,
@@ -70,12 +70,16 @@ def build() -> typer.Typer:
     )
     for panel, commands in COMMANDS.items():
         for command in commands:
-            app.command(rich_help_panel=panel)(command)
-    app.add_typer(gateway.import_, name="import", rich_help_panel="Records")
-    app.add_typer(gateway.quarantine, name="quarantine", rich_help_panel="Records")
-    app.add_typer(node.node, name="node", rich_help_panel="Run")
-    app.add_typer(node.snapshot, name="snapshot", rich_help_panel="Check")
-    app.add_typer(offline.keys, name="keys", rich_help_panel="Check")
-    app.add_typer(ledger.trust, name="trust", rich_help_panel="Check")
-    add_acts(app, machine())
-    return app
+            made.command(rich_help_panel=panel)(command)
+    made.add_typer(gateway.import_, name="import", rich_help_panel="Records")
+    made.add_typer(gateway.quarantine, name="quarantine", rich_help_panel="Records")
+    made.add_typer(node.node, name="node", rich_help_panel="Run")
+    made.add_typer(node.snapshot, name="snapshot", rich_help_panel="Check")
+    made.add_typer(offline.keys, name="keys", rich_help_panel="Check")
+    made.add_typer(ledger.trust, name="trust", rich_help_panel="Check")
+    add_acts(made, machine())
+    return made
+
+
+app = _build()
+"""The whole command line, for those who document or look at it."""

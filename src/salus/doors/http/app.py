@@ -20,6 +20,7 @@ from salus.base.errors import invariant
 from salus.doors.http.answers import SAFE_HEADERS, Reply, answer, on_error
 from salus.doors.http.bundles import Bundles
 from salus.doors.http.gateway import GATEWAY_ROUTES
+from salus.doors.http.heads import bounded
 from salus.doors.http.health import health_routes
 from salus.doors.http.ledger import LEDGER_ROUTES
 from salus.doors.http.member import MemberDoor
@@ -52,6 +53,7 @@ def create_app(members: Sequence[MemberDoor]) -> Litestar:
     app = Litestar(
         [*routers, *health_routes(members), *_own_routes(members, meters)],
         exception_handlers={Exception: on_error},
+        middleware=[bounded],
         openapi_config=openapi_config(),
         request_max_body_size=JSON_BYTES_MAX,
         response_headers=SAFE_HEADERS,

@@ -133,9 +133,10 @@ class CometHome:
             "mempool": {
                 "type": "flood",
                 "recheck": True,
-                "size": TRANSACTIONS_MAX,
+                # More than the App lets in: it refuses first, and tells the caller.
+                "size": 2 * TRANSACTIONS_MAX,
                 "max_tx_bytes": TRANSACTION_BYTES_MAX,
-                "cache_size": 2 * TRANSACTIONS_MAX,
+                "cache_size": 4 * TRANSACTIONS_MAX,
             },
             "consensus": {
                 "create_empty_blocks": False,

@@ -1,7 +1,9 @@
 """
 CometBFT's JSON-RPC (2.0) over its Unix socket: hand over transactions, ask how it is.
 
-`broadcast_tx_sync` returns when CheckTx has answered: taken into the mempool, or not.
+`broadcast_tx_async` returns once the transaction is on its way to CheckTx. The door has checked it
+before, so nothing is lost by not waiting; `broadcast_tx_sync` waits for the ABCI client's 20 ms
+timer for each transaction of a batch: 150 instead of 1,700 transactions a second were measured.
 """
 
 import base64
@@ -16,13 +18,6 @@ import msgspec
 from salus.base.errors import Category, Problem
 
 TIMEOUT_S = 10.0
-
-
-class TxResult(msgspec.Struct):
-    """What CheckTx said."""
-
-    code: int
-    log: str = ""
 
 
 class RpcError(msgspec.Struct):
@@ -52,8 +47,8 @@ class RpcClient:
         """`path`: of the socket; need not be there yet."""
         self._http = _UnixConnection(path)
 
-    def broadcast(self, envelopes: Sequence[bytes]) -> list[TxResult | RpcError]:
-        """Hand over up to a batch; one answer each, in order. Raises Problem CometDown."""
+    def broadcast(self, envelopes: Sequence[bytes]) -> list[RpcError | None]:
+        """Hand over up to a batch; None or an error each, in order. Raises Problem CometDown."""
         calls = [
             {
                 "jsonrpc": "2.0",
@@ -66,10 +61,7 @@ class RpcClient:
         answers = {one.id: one for one in self._post(calls)}
         if answers.keys() != set(range(len(envelopes))):
             raise _down("one answer a transaction expected")
-        return [
-            answers[number].error or msgspec.json.decode(answers[number].result, type=TxResult)
-            for number in range(len(envelopes))
-        ]
+        return [answers[number].error for number in range(len(envelopes))]
 
     def call(self, method: str, **parameters: object) -> Any:
         """Any other method's result, as plain JSON; raises Problem CometDown, CometRefused."""

@@ -68,6 +68,11 @@ class Waiting:
         """The transaction with these very bytes (SHA-256 of the envelope): its signature holds."""
         return self._by_hash.get(tx_hash)
 
+    def waiting(self, transaction_id: bytes) -> Ticket | None:
+        """The ticket of a transaction that waits."""
+        found = self._by_id.get(transaction_id)
+        return None if found is None else found[0]
+
     def tickets(self) -> list[Ticket]:
         """All that wait, oldest first."""
         with self._lock:

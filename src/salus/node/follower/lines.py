@@ -1,8 +1,8 @@
 """
 Questions about audit lines, answered from the read model, each row with its place in the log.
 
-As text a line is the consortium's own: time, node, ref, user, activity and resource, parted by tabs
-(iDASH 2018, track 1). Two nodes, or two products, compare their answers by one digest over it.
+As text a line is the consortium's own (iDASH 2018, track 1): time, node, the author's running
+number, ref, user, activity and resource, parted by tabs. Nodes compare answers by its digest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,7 +118,8 @@ def _criteria(asked: LinesAsked) -> list[sql.ColumnElement[bool]]:
 
 def _text(row: Row, terms: Mapping[tuple[int, int], str]) -> str:
     activity, resource = terms[ACTIVITY, row.activity], terms[RESOURCE, row.resource]
-    return f"{row.time_ms}\t{row.node}\t{row.ref}\t{row.user}\t{activity}\t{resource}"
+    fields = (row.time_ms, row.node, row.line, row.ref, row.user, activity, resource)
+    return "\t".join(map(str, fields))
 
 
 def _malformed(expected: str) -> Problem:

@@ -111,6 +111,23 @@ def test_every_answer_has_the_safe_headers(world: World, path: str) -> None:
     assert headers["content-security-policy"].startswith("default-src 'none'")
 
 
+HEADS: dict[str, tuple[str, dict[str, str]]] = {
+    "headers over 16 KiB": ("/v1/status", {"x": "a" * 16 * 1024}),
+    "a query over 8 KiB": (f"/v1/status?x={'a' * 8 * 1024}", {}),
+    "at the busiest route too": ("/v1/transactions", {"x": "a" * 16 * 1024}),
+}
+
+
+@pytest.mark.parametrize(("path", "headers"), HEADS.values(), ids=HEADS.keys())
+def test_a_head_over_the_bounds_is_refused(
+    world: World, path: str, headers: dict[str, str]
+) -> None:
+    """Before any route sees it (`security.md` §8)."""
+    answer = world.client.get(path, headers=headers)
+
+    assert (431, "HeadTooLarge") == (answer.status_code, answer.json()["code"])
+
+
 def test_health_and_metrics_name_every_member(world: World) -> None:
     """Prometheus' text format, one label a member."""
     ready = world.client.get("/health/ready").json()

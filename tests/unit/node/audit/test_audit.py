@@ -226,6 +226,7 @@ DAMAGES: dict[str, tuple[Callable[[NodeFolder], None], str, str]] = {
         "vault/index"),
     "a group's tag": (_sql("vault/index.sqlite", "delete from grp where number = 0"), "vault",
         "vault/index"),
+    "the papers' schema": (_invert("vault/papers.sqlite", 3_767), "vault", "vault/papers"),
     "a package": (_sql("vault/papers.sqlite", "update package set sealed = x'00'"), "vault",
         "vault/papers"),
     "a sheet": (_sql("vault/papers.sqlite", "update sheet set sheet = x'00'"), "vault",

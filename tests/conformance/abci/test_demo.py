@@ -1,0 +1,23 @@
+"""The demo's whole tour, ordered by CometBFT: nothing above the engine knows the difference."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from salus.doors.demo.screen import Screen
+from salus.doors.demo.tour import Tour
+from tests.conformance.abci.demo import CometDemo
+from tests.conformance.abci.test_real_program import needs_program
+
+
+@pytest.mark.slow
+@needs_program
+def test_the_tour_holds_on_a_network(tmp_path: Path) -> None:
+    """Records, grants, releases, revocation, proofs, a lost disk: on four validators."""
+    network = CometDemo(tmp_path)
+    try:
+        Tour(network, Screen(Console(file=io.StringIO(), width=100)), 3).run()
+    finally:
+        network.close()
