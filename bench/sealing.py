@@ -111,7 +111,7 @@ def _tag(keys: CompartmentKeys) -> TagToSeal:
 
 def _records(tags: list[bytes], groups: int, per_group: int) -> list[RecordToSeal]:
     """Fill groups of `per_group` records, each with a tag and a day of its own."""
-    draw = random.Random(1)  # noqa: S311  # the same records in every run
+    draw = random.Random(1)  # the same records in every run
     records = []
     for number in range(groups * per_group):
         group = number // per_group

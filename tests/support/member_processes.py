@@ -1,8 +1,7 @@
 """
 Four members as four processes, each started from a folder of its own by `salus node run`.
 
-Keys, genesis and configuration are written as operators would: each member gets the others'
-certificates by file, and only the ordering member is told to begin a ledger.
+Only the ordering member is told to begin a ledger.
 """
 
 import signal
@@ -19,7 +18,7 @@ from typing import Any
 import httpx
 
 from salus.doors.demo.network import CAST, DemoNetwork
-from salus.node import tls
+from salus.doors.member.layout import Seat, lay_out
 
 PROGRAM = "from salus.doors.cli.main import main; main()"
 START_S = 60.0
@@ -40,10 +39,13 @@ class MemberProcesses:
     def __post_init__(self) -> None:
         self.plan = DemoNetwork(self.folder)
         self.ports = dict(zip(self.names, free_ports(len(CAST)), strict=True))
-        for name in self.names:
-            self.plan.token(name)
-        for name in self.names:
-            self._write_config(name)
+        seats = [Seat(name, *self.ports[name]) for name in self.names]
+        lay_out(
+            self.folder,
+            seats,
+            f"segment_bytes = {2**20}\nverify_workers = 0\n"
+            f"snapshot_blocks = {self.snapshot_blocks}",
+        )
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +62,7 @@ class MemberProcesses:
 
     def start(self, name: str, *options: str) -> None:
         """Start a member; `wait_ready` tells when its API answers."""
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("wb") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, "node", "run", self.config(name), *options],
                 stdout=log,
@@ -139,46 +141,6 @@ class MemberProcesses:
             return self.get(name, "/health/ready") is not None
         except (httpx.TransportError, AssertionError):
             return False
-
-    def _write_config(self, name: str) -> None:
-        api, peer = self.ports[name]
-        lines = [
-            "[member]",
-            f'name = "{name}"',
-            f'folder = "{name}"',
-            f'keys = "keys/{name}"',
-            'genesis = "genesis.json"',
-            f'orderer = "{self.member(self.names[0]).hex()}"',
-            "demo_keys = true",
-            "[door]",
-            f"port = {api}",
-            f'operator_token = "keys/{name}/operator.token"',
-            "[peer_door]",
-            f"port = {peer}",
-            f'url = "https://127.0.0.1:{peer}"',
-            "[ledger]",
-            f"segment_bytes = {2**20}",
-            f"snapshot_blocks = {self.snapshot_blocks}",
-            "verify_workers = 0",
-        ]
-        for other in self.names:
-            if other != name:
-                lines += [
-                    "[[peers]]",
-                    f'member = "{self.member(other).hex()}"',
-                    f'url = "https://127.0.0.1:{self.ports[other][1]}"',
-                    f'certificates = ["{self._certificate(other)}"]',
-                ]
-        self.config(name).write_text("\n".join(lines) + "\n")
-
-    def _certificate(self, name: str) -> str:
-        """The member's certificate, made on its own machine, handed over as a file."""
-        keys = self.plan.keys[name]
-        folder = self.folder / "keys" / name
-        own = tls.OwnCertificates(folder, keys.service, keys.member, time.time_ns() // 1_000_000)
-        path = self.folder / f"{name}.crt"
-        path.write_bytes(own.serving([]))
-        return path.name
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from salus.base.types import Count, TimeMs
 from salus.machine import refusals
 from salus.machine.module import Message
 
-
 KEY_IDS_KEPT = 4_096
 """Names of keys that are not hashed anew for every transaction; 100 B each."""
 

@@ -42,7 +42,7 @@ IDLE_MAX = 8
 """Unused lines kept to one peer."""
 
 DOWN_S = 1.0
-"""After a line could not be opened, calls fail at once for so long."""
+"""After a line took all of CONNECT_S and was not open, calls fail at once for so long."""
 
 
 class HttpTransport:
@@ -133,7 +133,8 @@ class HttpTransport:
             raise self._untrusted(error.verify_code) from None
         except OSError as error:
             line.close()
-            self._down_until_s = time.monotonic() + DOWN_S
+            if isinstance(error, TimeoutError):
+                self._down_until_s = time.monotonic() + DOWN_S
             raise _down(self._url, type(error).__name__) from None
         # OpenSSL took it as trusted; that it is one of the pinned, byte for byte, is ours to see.
         if line.certificate() not in self._certificates:

@@ -19,12 +19,13 @@ GONE_S_MAX = 10.0
 def wait_gone(pid: int) -> None:
     """Until no such process runs."""
     end_s = time.monotonic() + GONE_S_MAX
-    while Path(f"/proc/{pid}/stat").exists() or _answers(pid):
+    while runs(pid):
         assert time.monotonic() < end_s, "CometBFT outlived its node"
         time.sleep(0.05)
 
 
-def _answers(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether there is such a process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -6,7 +6,7 @@ A process that appends to a journal until it is stopped, and says what is acknow
 Prints each height after its append returned; so what was printed must survive any death.
 """
 
-# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 
 import sys
 from pathlib import Path

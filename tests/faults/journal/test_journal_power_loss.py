@@ -5,7 +5,7 @@ Each seed runs a journal on `CrashDisk`, cuts the power after a random number of
 starts again on one of the disks that may be left, and so on for some lives.
 """
 
-# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 
 import os
 from contextlib import suppress

@@ -4,7 +4,7 @@ A process killed at any moment, or told that a sync failed (T1, T6).
 The failed sync comes from the kernel's side: `strace` makes the k-th call return EIO.
 """
 
-# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 
 import os
 import shutil

@@ -109,6 +109,7 @@ def test_a_lost_disk_comes_back_by_snapshot(network: MemberProcesses) -> None:
     status = network.wait_same(*network.names)
 
     assert "rejoin.restored" in network.log("lab")
+    wait_for(lambda: "vault.repaired" in network.log("lab"))
     home = network.home("lab") / "node"
     wait_for((home / "whole" / "complete").exists)
     assert 0 == network.stop("lab")
@@ -122,7 +123,7 @@ def test_a_lost_disk_comes_back_by_snapshot(network: MemberProcesses) -> None:
 
 
 def test_a_member_goes_on_after_its_orderer_was_killed(network: MemberProcesses) -> None:
-    """Reads go on meanwhile; nothing acknowledged is lost; writing resumes."""
+    """Reads go on meanwhile, nothing acknowledged is lost, writing resumes."""
     before = network.wait_same(*network.names)
     network.kill("north")
 

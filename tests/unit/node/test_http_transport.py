@@ -274,18 +274,27 @@ def test_a_slow_answer_ends_at_the_deadline() -> None:
     assert time.monotonic() - started_s < 3
 
 
-def test_a_peer_that_is_down_is_not_tried_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a second calls fail at once; then the line is tried again."""
-    monkeypatch.setattr(http_transport, "DOWN_S", 0.2)
+def test_a_silent_peer_is_not_waited_for_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers no handshake costs one wait; then calls fail at once for a second."""
+    monkeypatch.setattr(http_transport, "CONNECT_S", 0.2)
+    monkeypatch.setattr(http_transport, "DOWN_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        carry = HttpTransport(f"https://127.0.0.1:{silent.getsockname()[1]}", [MINE])
+        for text in ("TimeoutError", "a moment ago"):
+            with pytest.raises(Problem, match=text):
+                carry(b"x")
+        time.sleep(0.35)
+        with pytest.raises(Problem, match="TimeoutError"):
+            carry(b"x")
+
+
+def test_a_peer_that_starts_is_reached_at_once() -> None:
+    """A refused line is no wait, so it is tried again with the next call."""
     with serving() as server:
         pass
-    carry = HttpTransport(server.url, [MINE])
-    for text in ("ConnectionRefusedError", "a moment ago"):
-        with pytest.raises(Problem, match=text):
-            carry(b"x")
-    time.sleep(0.25)
-    with pytest.raises(Problem, match="ConnectionRefusedError"):
-        carry(b"x")
+    for _ in range(2):
+        with pytest.raises(Problem, match="ConnectionRefusedError"):
+            call_once(b"x", server.url, [MINE])
 
 
 class Members:

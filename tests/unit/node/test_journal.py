@@ -1,6 +1,6 @@
 """The journal on a real disk, with segments small enough to fill a few."""
 
-# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 
 import errno
 from pathlib import Path

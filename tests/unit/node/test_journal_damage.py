@@ -1,6 +1,6 @@
 """Every byte of a journal flipped, and every length cut: found, or nothing that was served."""
 
-# ruff: noqa: S311 (seeded on purpose: a failure must be the same the next time)
+
 
 import shutil
 from pathlib import Path

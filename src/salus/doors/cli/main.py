@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import typer
 
 from salus.chain import machine
-from salus.doors.cli import demo, gateway, ledger, node, offline
+from salus.doors.cli import bench, demo, gateway, ledger, node, offline
 from salus.doors.cli.acts import add_acts
 from salus.doors.cli.output import show_problem
 from salus.doors.logs import start_logging
@@ -71,6 +71,10 @@ def _build() -> typer.Typer:
     for panel, commands in COMMANDS.items():
         for command in commands:
             made.command(rich_help_panel=panel)(command)
+    made.command(
+        rich_help_panel="Check",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(bench.bench)
     made.add_typer(gateway.import_, name="import", rich_help_panel="Records")
     made.add_typer(gateway.quarantine, name="quarantine", rich_help_panel="Records")
     made.add_typer(node.node, name="node", rich_help_panel="Run")

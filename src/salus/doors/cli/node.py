@@ -11,6 +11,7 @@ from salus.base.errors import Category, Problem
 from salus.chain import machine
 from salus.doors.cli.output import Json, say, show_fields, show_json
 from salus.doors.cli.passphrase import PassphraseFd, ask_passphrase
+from salus.doors.member.layout import container_seats, lay_out, loopback_seats
 from salus.doors.member.process import MemberProcess, Prepared, prepare
 from salus.machine.genesis import network_id
 from salus.node import tls
@@ -73,6 +74,29 @@ def show(config: Config, *, passphrase_fd: PassphraseFd = None, as_json: Json = 
         "until_ms": tls.until_ms(certificate),
     }
     show_json(value) if as_json else show_fields(value)
+
+
+@node.command("demo")
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Made if it is not there; what is there stays.")],
+    *,
+    port: Annotated[int, typer.Option(help="First API port; the others follow.")] = 8081,
+    peer_port: Annotated[int, typer.Option(help="First peer port; the others follow.")] = 9441,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="For deploy/compose.yaml: a host a member.")
+    ] = False,
+) -> None:
+    """
+    Write keys, genesis and configuration of four demo members, to be run as four processes.
+
+    Example: salus node demo ./four
+    """
+    seats = container_seats() if containers else loopback_seats(port, peer_port)
+    first, *others = lay_out(folder, seats)
+    say("Start each in a terminal of its own:")
+    say(f"salus node run {first} --new")
+    for path in others:
+        say(f"salus node run {path}")
 
 
 @node.command("recover")

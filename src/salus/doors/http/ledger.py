@@ -17,6 +17,7 @@ from salus.doors.http.transactions import proof_answer
 from salus.machine.execute import VERSION
 from salus.machine.tables import KEY, NONCE
 from salus.modules.members import queries as members
+from salus.node.node import Node
 from salus.node.record import BlockRecord
 from salus.state.tables import Table
 
@@ -30,7 +31,7 @@ def status(door: Door) -> Reply:
     Tell where this member's copy of the ledger stands.
 
     `app_hash` is what all members agree on; `note_size` is the log size of the newest note that
-    meets the quorum.
+    meets the quorum; `history` says whether a member that rejoined by a snapshot has all blocks.
     """
     node = door.node
     note = node.checkpoints.newest
@@ -41,10 +42,20 @@ def status(door: Door) -> Reply:
             "network": node.ledger.network.hex(),
             "version": VERSION,
             "orders": node.is_orderer,
+            "history": _history(node),
             "note_size": 0 if note is None else note.checkpoint.size,
             **plain(node.ledger.tip),
         }
     )
+
+
+def _history(node: Node) -> str:
+    """Whether all blocks are here, in words an operator reads."""
+    if node.history is None:
+        return "complete"
+    if node.history.complete:
+        return "complete after the next start"
+    return f"incomplete: {node.history.height} of {node.ledger.start.height} blocks fetched"
 
 
 @get("/v1/members", sync_to_thread=True)

@@ -70,6 +70,8 @@ class _Nodes(Collector):
         time_ms = _gauge("block_time_ms", "Time of the newest block, ms since 1970 UTC.")
         waiting = _gauge("mempool_transactions", "Transactions that wait for a block.")
         ready = _gauge("ready", "1 if the node follows the ledger, 0 if it stopped.")
+        full = _gauge("storage_full", "1 if the disk is nearly full: no transaction is taken.")
+        start = _gauge("history_start_height", "Blocks up to here are still to be fetched; 0 none.")
         for one in self._members:
             tip = one.node.ledger.tip
             height.add_metric([one.name], tip.height)
@@ -78,7 +80,9 @@ class _Nodes(Collector):
             if one.node.engine is not None:
                 waiting.add_metric([one.name], len(one.node.engine.mempool))
             ready.add_metric([one.name], unready(one.node) is None)
-        yield from (height, log_size, time_ms, waiting, ready)
+            full.add_metric([one.name], one.node.ledger.storage_full)
+            start.add_metric([one.name], one.node.ledger.start.height)
+        yield from (height, log_size, time_ms, waiting, ready, full, start)
 
 
 def _gauge(name: str, words: str) -> GaugeMetricFamily:

@@ -38,11 +38,6 @@ class FrameReader:
         del self._buffer[:at]
         return frames
 
-    @property
-    def is_between_frames(self) -> bool:
-        """Whether the stream may end here."""
-        return not self._buffer
-
 
 def frame_all(messages: Sequence[bytes]) -> bytes:
     """The frames of messages, one after another."""

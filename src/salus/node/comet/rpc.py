@@ -1,5 +1,5 @@
 """
-CometBFT's JSON-RPC (2.0) over its Unix socket: hand over transactions, ask how it is.
+CometBFT's JSON-RPC (2.0) over its Unix socket: hand over transactions.
 
 `broadcast_tx_async` returns once the transaction is on its way to CheckTx. The door has checked it
 before, so nothing is lost by not waiting; `broadcast_tx_sync` waits for the ABCI client's 20 ms
@@ -11,7 +11,6 @@ import socket
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,7 +29,6 @@ class RpcError(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     id: int
-    result: msgspec.Raw = msgspec.Raw(b"null")
     error: RpcError | None = None
 
 
@@ -62,16 +60,6 @@ class RpcClient:
         if answers.keys() != set(range(len(envelopes))):
             raise _down("one answer a transaction expected")
         return [answers[number].error for number in range(len(envelopes))]
-
-    def call(self, method: str, **parameters: object) -> Any:
-        """Any other method's result, as plain JSON; raises Problem CometDown, CometRefused."""
-        question = {"jsonrpc": "2.0", "id": 0, "method": method, "params": parameters}
-        (answer,) = self._post(question)
-        if answer.error is not None:
-            raise Problem(
-                Category.UNAVAILABLE, "CometRefused", f"{method}: code {answer.error.code}"
-            )
-        return msgspec.json.decode(answer.result)
 
     def close(self) -> None:
         """Close the connection."""

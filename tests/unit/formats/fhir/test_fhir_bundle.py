@@ -266,7 +266,7 @@ def test_damaged_bundles_never_raise_anything_else(sources: dict[str, bytes]) ->
     """Flipped, cut and doubled bytes of a real Bundle: read or refused, nothing third."""
     source = min(sources.values(), key=len)[:20_000]
     whole = bundle("transaction", *[post(line) for line in source.splitlines()[:8]])
-    dice = random.Random(7)  # noqa: S311 (repeatable on purpose)
+    dice = random.Random(7)
     for _ in range(300):
         damaged = bytearray(whole)
         for _ in range(dice.randint(1, 4)):
