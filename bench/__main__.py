@@ -7,7 +7,7 @@ The table goes to stdout, what is being measured to stderr, everything as JSON t
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from bench.loaded import Shelf
 from bench.network import new_network
 from bench.peers.immudb import CACHE
-from bench.peers.machine import describe
+from bench.peers.machine import Machine, describe
 from bench.plan import BARS, FULL, QUICK, USUAL, Sizes
 from bench.report import Line, plain, print_table
 
@@ -29,19 +29,27 @@ def main() -> None:
     asked = _arguments()
     sizes = QUICK if asked.quick else FULL if asked.full else USUAL
     asked.folder.mkdir(parents=True, exist_ok=True)
+    lines: list[Line] = []
     with TemporaryDirectory(prefix="run-", dir=asked.folder) as name:
         machine = describe(Path(name))
-        lines = list(_measure(Shelf(Path(name), new_network()), sizes, asked.only))
-    command = " ".join(["python -m bench", *sys.argv[1:]])
-    print_table(Console(width=WIDTH), machine, command, lines)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(plain(machine, command, lines), indent=2) + "\n")
+        try:
+            _measure(Shelf(Path(name), new_network()), sizes, asked.only, lines)
+        finally:
+            # What was measured before a failure took long to measure.
+            _tell(machine, lines, asked.json)
 
 
-def _measure(shelf: Shelf, sizes: Sizes, only: Sequence[str]) -> Iterator[Line]:
+def _measure(shelf: Shelf, sizes: Sizes, only: Sequence[str], lines: list[Line]) -> None:
     for name in only:
         sys.stderr.write(f"{name}\n")
-        yield from BARS[name](shelf, sizes)
+        lines.extend(BARS[name](shelf, sizes))
+
+
+def _tell(machine: Machine, lines: Sequence[Line], file: Path | None) -> None:
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    print_table(Console(width=WIDTH), machine, command, lines)
+    if file is not None:
+        file.write_text(json.dumps(plain(machine, command, lines), indent=2) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

@@ -5,10 +5,9 @@ Each takes the next of the 256 keys and that key's next nonce, as so many doors 
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 
-from bench.network import LIFETIME_MS, Network, add_block, random_row, row_key
+from bench.network import LIFETIME_MS, Network, add_block, now_ms, random_row, row_key
 from bench.rows.messages import Put, PutRows
 from salus.machine.module import Message
 from salus.machine.transaction import sign
@@ -33,7 +32,7 @@ def sign_all(of: Network, make: Make, numbers: range, run: int) -> list[bytes]:
 
     `run`: 1 or more, another for whatever else writes to the same ledger.
     """
-    now_ms = time.time_ns() // 1_000_000
+    until_ms = now_ms() + LIFETIME_MS
     keys = of.keys
     network, first = of.id, run * NONCES_A_RUN
     return [
@@ -42,7 +41,7 @@ def sign_all(of: Network, make: Make, numbers: range, run: int) -> list[bytes]:
             keys[number % len(keys)],
             make(number),
             nonce=first + number // len(keys),
-            until_ms=now_ms + LIFETIME_MS,
+            until_ms=until_ms,
         )
         for number in numbers
     ]
@@ -87,7 +86,7 @@ def one_row(value_bytes: int, run: int) -> Make:
 
 def lines(a_transaction: int) -> Make:
     """Audit lines, so many under one signature; see `define_terms`."""
-    time_ms = time.time_ns() // 1_000_000
+    time_ms = now_ms()
 
     def make(number: int) -> Sequence[Message]:
         return [

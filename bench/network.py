@@ -19,7 +19,7 @@ from salus.base.hashing import sha256
 from salus.base.sealing import SealingKey
 from salus.base.signing import SigningKey
 from salus.machine.block import Block
-from salus.machine.genesis import FORMAT, Genesis, network_id, read_genesis, write_genesis
+from salus.machine.genesis import FORMAT, Genesis, network_id, write_genesis
 from salus.machine.transaction import sign
 from salus.node.keys import MemberKeys
 from salus.node.ledger import Ledger
@@ -63,7 +63,7 @@ def new_network() -> Network:
     genesis = Genesis(
         format=FORMAT,
         name="salus bench",
-        time_ms=RealClock().now_ms(),
+        time_ms=now_ms(),
         mode="embedded",
         version=1,
         members=[
@@ -89,13 +89,19 @@ def fill(ledger: Ledger, of: Network, rows: int) -> None:
 
 
 def add_block(ledger: Ledger, txs: Sequence[bytes]) -> None:
-    """Execute and commit one block of envelopes that are known to hold, a millisecond later."""
+    """Execute and commit one block of envelopes that are known to hold."""
+    tip = ledger.tip
     block = Block(
-        evidence=[], height=ledger.tip.height + 1, time_ms=ledger.tip.time_ms + 1, txs=list(txs)
+        evidence=[], height=tip.height + 1, time_ms=max(tip.time_ms, now_ms()), txs=list(txs)
     )
     executed = ledger.execute(block, signatures=[True] * len(txs))
     assert {0} == {receipt.code for receipt in executed.outcome.receipts}
     ledger.commit(executed)
+
+
+def now_ms() -> int:
+    """The wall clock; block times and expiries follow it."""
+    return RealClock().now_ms()
 
 
 def first_member() -> MemberKeys:
@@ -128,7 +134,7 @@ def _keys() -> list[SigningKey]:
 def _filling(of: Network, rows: int) -> Iterator[list[bytes]]:
     """Blocks of transactions that write the rows from 0 up."""
     draw = random.Random(1)
-    time_ms = read_genesis(of.genesis).time_ms
+    until_ms = now_ms() + LIFETIME_MS
     numbers = iter(range(rows))
     for nonce in itertools.count():
         txs = []
@@ -141,7 +147,7 @@ def _filling(of: Network, rows: int) -> Iterator[list[bytes]]:
                 for at in range(0, len(puts), FILL_ROWS_A_MESSAGE)
             ]
             if messages:
-                txs.append(sign(of.id, key, messages, nonce=nonce, until_ms=time_ms + LIFETIME_MS))
+                txs.append(sign(of.id, key, messages, nonce=nonce, until_ms=until_ms))
         if not txs:
             return
         yield txs

@@ -127,6 +127,18 @@ def test_fewer_witnesses_than_the_threshold_open_nothing(world: World) -> None:
     assert "PeerDown" == refused.value.name
 
 
+def test_one_member_down_takes_nothing_from_a_chart(world: World) -> None:
+    """Three holders and three witnesses of four suffice, and the chart says that it is whole."""
+    given = world.give(world.patient().handle, EVERYTHING)
+    before = world.south.gateway.open_chart(given.grant, "TREAT")
+    world.network.stop_member("lab")
+    after = world.south.gateway.open_chart(given.grant, "TREAT")
+
+    assert (True, True) == (before.complete, after.complete)
+    assert {one.body for one in before.records} == {one.body for one in after.records}
+    assert world.network.keys["lab"].member in after.silent
+
+
 def test_every_opening_is_told_to_the_patient(shared: World) -> None:
     """Each session that opened something is in the list, said by all four witnesses."""
     patient = shared.patient()

@@ -4,6 +4,8 @@ import base64
 import json
 from pathlib import Path
 
+import pytest
+
 from salus.doors.demo import samples
 from salus.doors.demo.network import CAST
 from tests.acceptance.world import EVERYTHING, World
@@ -12,8 +14,10 @@ MARKERS = ("Zzyzxmarker", "MRN-0451-QQX", "Planted diagnosis of vellichor", "Mar
 """A family name, an identifier, a diagnosis, an address: found nowhere else in the world."""
 
 
-def test_no_marker_is_found_on_any_disk(world: World) -> None:
-    """After import, grant, opening and a refused document: no file of any member holds one."""
+def test_no_marker_is_found_on_any_disk_or_in_any_log(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After import, grant, opening, report and a refused document: no file or log line has one."""
     bundle = _planted()
     report = world.north.gateway.import_fhir([("planted.json", bundle)])
     patient = next(one for one in world.north.gateway.patients() if MARKERS[0] in one.name)
@@ -22,9 +26,13 @@ def test_no_marker_is_found_on_any_disk(world: World) -> None:
     shown = b"".join(record.body for record in chart.records)
     broken = bundle.replace(b'"gender"', b'"gandar"', 1)
     refused = world.north.gateway.import_fhir([("planted-broken.json", broken)])
+    assert world.north.gateway.who_saw(patient.handle).lines
+    assert all(not member.gateway.housekeeping.round() for member in world.network)
     world.network.close()
+    said = "".join(capfd.readouterr())
 
     assert not report.refused
+    assert not any(marker in said for marker in MARKERS)
     assert 1 == len(refused.refused)
     assert all(marker.encode() in shown for marker in MARKERS)
     assert [] == [str(path) for path in _files(world) if _holds_marker(path)]

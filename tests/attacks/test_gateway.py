@@ -189,6 +189,16 @@ def test_records_left_out_of_a_group_come_from_the_other_holders(scene: Scene) -
     assert 2 == len(scene.chart().records)
 
 
+def test_a_chart_says_when_too_few_holders_were_true(scene: Scene) -> None:
+    """Two of four serve falsely: what the others have is shown, as perhaps not all there is."""
+    scene.lie(GROUPS, _garbage)
+    other: Any = scene.world.network["insurer"].node.door._handlers
+    scene.monkeypatch.setitem(other, GROUPS, lambda *_: os.urandom(40))
+    chart = scene.chart()
+
+    assert (2, False) == (len(chart.records), chart.complete)
+
+
 def test_so_many_holders_are_asked_that_one_is_honest_and_has_it() -> None:
     """Of n members r hold a batch and f lie: n - r + f + 1, never more than there are."""
     networks = ((1, 1), (3, 2), (4, 3), (5, 5), (7, 4))

@@ -43,7 +43,7 @@ class Owners:
         named = patient_of(resource.value)
         if named is None:
             return None
-        name = _plain(named)
+        name = self._first_name(_plain(named))
         person = self._person(name)
         if person is None:
             raise Problem(
@@ -73,12 +73,16 @@ class Owners:
                 )
         self._keyring.one_of(names)
 
+    def _first_name(self, name: str) -> str:
+        """The foremost of a coming person's names."""
+        return self._coming[name][0][0] if name in self._coming else name
+
     def _person(self, name: str) -> bytes | None:
         """One word for all names of a person; None for who is neither here nor in the document."""
         if name not in self._people:
             names = self._coming.get(name, ((name,), ""))[0]
             patient = self._keyring.one_of(names)
-            new = names[0].encode() if name in self._coming else None
+            new = self._first_name(name).encode() if name in self._coming else None
             self._people[name] = new if patient is None else patient.handle
         return self._people[name]
 

@@ -6,23 +6,19 @@ durable (one sync) and moves the tip. The journal is the truth; opening replays 
 and compares every app hash on the way.
 """
 
-import shutil
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 import structlog
 
 from salus.base import codec, merkle
-from salus.base.codec import Struct
 from salus.base.entry import GenesisEntry
 from salus.base.errors import Category, Fault, Problem, invariant
 from salus.base.merkle import Frontier
-from salus.base.types import Count, Hash32, Height, TimeMs
 from salus.machine import genesis as genesis_file
 from salus.machine.block import Block, Outcome, SealedBlock, seal, seal_genesis
 from salus.machine.context import StateView
@@ -44,8 +40,11 @@ from salus.node.record import (
     record_of,
 )
 from salus.node.room import RESERVE_BYTES, Room
+from salus.node.tip import Executed, StateCopy, StoreMeta, Tip, open_store
 from salus.state.overlay import Overlay
-from salus.state.store import Staged, StateStore, StoreDamaged
+from salus.state.store import Staged, StateStore
+
+__all__ = ["GENESIS_ENTRY", "Executed", "Ledger", "StateCopy", "StoreMeta", "Tip"]
 
 log = structlog.get_logger()
 
@@ -54,49 +53,6 @@ GENESIS_ENTRY = b"genesis-entry"
 
 LOG_SYNC_BLOCKS = 256
 """Blocks between syncs of the log files: a start refills at most so many from the journal."""
-
-
-class StoreMeta(Struct, frozen=True):
-    """What the state store notes with its base, so that a start can compare."""
-
-    app: Hash32
-    log_root: Hash32
-    log_size: Count
-    time_ms: TimeMs
-
-
-@dataclass(frozen=True, slots=True)
-class Tip:
-    """The newest executed and synced block."""
-
-    height: Height
-    time_ms: TimeMs
-    log_size: int
-    log_root: bytes
-    state_root: bytes
-    app_hash: bytes
-
-
-@dataclass(slots=True)
-class Executed:
-    """A block's outcome with its roots; nothing of it is on disk yet."""
-
-    block: Block
-    outcome: Outcome
-    sealed: SealedBlock
-    staged: Staged
-
-
-@dataclass(frozen=True, slots=True)
-class StateCopy:
-    """The whole state at one height; later blocks do not change it."""
-
-    tip: Tip
-    frontier: Frontier
-    """The log's right edge at that height."""
-
-    rows: Iterator[tuple[bytes, bytes]]
-    """State key, value; by path. To be read to its end."""
 
 
 class Ledger:
@@ -154,7 +110,7 @@ class Ledger:
             opened.callback(journal.close)
             log_files = LogFiles.open(folder / "log")
             opened.callback(log_files.close)
-            store = _open_store(folder / "state")
+            store = open_store(folder / "state")
             opened.callback(store.close)
             room = Room(folder, reserve_bytes)
             ledger = cls(machine, genesis, store, journal, log_files, room, read_start(folder))
@@ -440,15 +396,3 @@ class Ledger:
 
 def _nothing(_tip: Tip) -> None:
     """Nobody wants to know."""
-
-
-def _open_store(folder: Path) -> StateStore:
-    """Open the state store; a damaged one is set aside and made anew from the journal."""
-    try:
-        return StateStore.open(folder)
-    except StoreDamaged as damage:
-        aside = folder.with_name(f"{folder.name}.damaged")
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-        log.error("ledger.store_damaged", reason=str(damage))  # noqa: TRY400 (the sentence is the message)
-        return StateStore.open(folder)

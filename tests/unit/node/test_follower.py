@@ -1,7 +1,7 @@
 """Read models: rebuilt at will, never ahead, the same over restarts, SQLite and PostgreSQL."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,73 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from bench.peers.postgres import PostgresPeer
 from salus.base.errors import Problem
-from salus.modules.audit.messages import DefineTerm, RecordLine
+from salus.modules.audit.messages import DefineTerm
 from salus.node.follower import follower as follower_module
 from salus.node.follower.follower import Follower
-from salus.node.follower.lines import LIMIT_MAX, SORTS, LinesAsked, find_lines
 from salus.node.follower.models import LINE, MODELS, TERM, TRANSACTION
-from salus.node.ledger import Ledger
+from tests.support.followed import World, line
 from tests.support.ledgers import Chain, add_block, term
-
-TERMS = [
-    DefineTerm(kind=kind, number=number, text=text)
-    for kind, number, text in ((1, 1, "VIEW"), (1, 2, "FILE"), (2, 1, "WormBase"), (2, 2, "TOPMed"))
-]
-
-
-def line(number: int) -> RecordLine:
-    """The lines of these tests: times go down in pairs, so that sorting does something."""
-    return RecordLine(
-        activity=1 + number % 2,
-        node=1 + number % 3,
-        ref=number,
-        resource=1 + number // 2 % 2,
-        time_ms=1_000 - number // 2,
-        user=number % 4,
-    )
-
-
-class World:
-    """A ledger with terms, and a read model beside it."""
-
-    def __init__(self, folder: Path, url: str | None = None) -> None:
-        self.chain = Chain(members=2)
-        self.folder = folder
-        self.url = url or f"sqlite:///{folder / 'model.db'}"
-        self.ledger: Ledger = self.chain.open(folder / "ledger")
-        self.nonce = 0
-        self.block(TERMS)
-        self.follower: Follower | None = None
-
-    def block(self, *transactions: list[Any]) -> None:
-        """One block of these transactions of the first member."""
-        envelopes = []
-        for messages in transactions:
-            until_ms = self.ledger.tip.time_ms + 60_000
-            envelopes.append(self.chain.sign(0, *messages, nonce=self.nonce, until_ms=until_ms))
-            self.nonce += 1
-        add_block(self.ledger, *envelopes)
-
-    def open(self, **options: Any) -> Follower:
-        """The follower of a process that starts now; it is at the tip when this returns."""
-        if self.follower is not None:
-            self.follower.close()
-        self.follower = Follower(self.ledger, self.url, **options)
-        self.follower.wait_for(self.ledger.tip.height)
-        return self.follower
-
-    def rows(self, table: sql.Table = LINE) -> list[tuple[Any, ...]]:
-        """All rows of a model, sorted."""
-        assert self.follower is not None
-        with self.follower.engine.connect() as connection:
-            return sorted(tuple(row) for row in connection.execute(sql.select(table)).all())
-
-    def close(self) -> None:
-        if self.follower is not None:
-            self.follower.close()
-        self.ledger.close()
 
 
 @pytest.fixture
@@ -278,123 +218,6 @@ def test_a_bug_of_a_model_is_told(world: World, monkeypatch: pytest.MonkeyPatch)
     assert world.follower is not None
     world.follower._thread.join(5)
     assert not world.follower._thread.is_alive()
-
-
-@pytest.fixture(scope="module")
-def asked_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follower]:
-    """Eight lines, for tests that only ask."""
-    world = World(tmp_path_factory.mktemp("asked"))
-    world.block([line(number) for number in range(5)])
-    world.block([line(number) for number in range(5, 8)])
-    yield world.open()
-    world.close()
-
-
-CRITERIA: dict[str, tuple[LinesAsked, Callable[[RecordLine], bool]]] = {
-    "everything": (LinesAsked(), lambda _one: True),
-    "node": (LinesAsked(node=2), lambda one: one.node == 2),
-    "ref": (LinesAsked(ref=3), lambda one: one.ref == 3),
-    "user": (LinesAsked(user=1), lambda one: one.user == 1),
-    "activity": (LinesAsked(activity=2), lambda one: one.activity == 2),
-    "resource": (LinesAsked(resource=2), lambda one: one.resource == 2),
-    "a span, both ends": (
-        LinesAsked(start_ms=998, end_ms=999), lambda one: 998 <= one.time_ms <= 999),
-    "all of it": (
-        LinesAsked(node=1, ref=0, user=0, activity=1, resource=1, start_ms=0, end_ms=2_000),
-        lambda one: one.ref == 0),
-    "nothing": (LinesAsked(user=99), lambda _one: False),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("asked", "holds"), CRITERIA.values(), ids=CRITERIA.keys())
-def test_criteria_find_what_a_plain_filter_finds(
-    asked_only: Follower, asked: LinesAsked, holds: Callable[[RecordLine], bool]
-) -> None:
-    """Against the messages themselves; the digest is over the consortium's own lines."""
-    found = find_lines(asked_only, asked)
-
-    expected = [(number, one) for number, one in enumerate(map(line, range(8)), 1) if holds(one)]
-    assert sorted(one.ref for _, one in expected) == sorted(row.ref for row in found.rows)
-    texts = {(one.kind, one.number): one.text for one in TERMS}
-    assert sorted(
-        "\t".join(
-            (
-                *map(str, (one.time_ms, one.node, number, one.ref, one.user)),
-                texts[1, one.activity],
-                texts[2, one.resource],
-            )
-        )
-        for number, one in expected
-    ) == sorted(found.lines)
-
-
-@pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("sort", SORTS)
-def test_pages_by_cursor_give_the_whole_answer(
-    asked_only: Follower,
-    sort: str,
-    descending: bool,  # noqa: FBT001 (a table's column)
-) -> None:
-    """Nothing twice and nothing left out, though the sorted value repeats."""
-    asked = LinesAsked(sort=sort, descending=descending)
-    whole = find_lines(asked_only, asked)
-    column = "time_ms" if sort == "time" else sort
-    values = [getattr(row, column) for row in whole.rows]
-    assert sorted(values, reverse=descending) == values
-
-    paged: list[Any] = []
-    cursor = None
-    for _ in range(4):
-        page = find_lines(asked_only, replace(asked, limit=3, after=cursor))
-        paged += page.rows
-        cursor = page.cursor or cursor
-
-    assert list(whole.rows) == paged
-    assert find_lines(asked_only, replace(asked, after=cursor)).cursor is None
-
-
-def test_equal_answers_have_equal_digests(asked_only: Follower) -> None:
-    """However they are sorted; another answer has another."""
-    digests = {find_lines(asked_only, LinesAsked(sort=sort)).digest for sort in SORTS}
-
-    assert 1 == len(digests)
-    assert find_lines(asked_only, LinesAsked(limit=7)).digest not in digests
-
-
-@pytest.mark.parametrize(
-    "asked", [LinesAsked(sort="rowid"), LinesAsked(limit=0), LinesAsked(limit=LIMIT_MAX + 1)]
-)
-def test_a_malformed_question_is_refused(asked_only: Follower, asked: LinesAsked) -> None:
-    """An unknown sort, or a limit that would mean all."""
-    with pytest.raises(Problem, match="QueryMalformed"):
-        find_lines(asked_only, asked)
-
-
-@pytest.mark.slow
-def test_postgresql_gives_the_same_rows(tmp_path: Path) -> None:
-    """A real server: rows, queries, restart, rebuild, all as with SQLite."""
-    server = PostgresPeer()
-    server.start(tmp_path)
-    try:
-        url = server.uri.replace("postgresql://", "postgresql+psycopg://")
-        worlds = [World(tmp_path / "s"), World(tmp_path / "p", url)]
-        for world in worlds:
-            world.block([line(0), line(1), line(2)], [line(3), line(4)])
-            world.open()
-            world.block([line(5)])
-            world.open()
-        assert worlds[0].rows() == [tuple(row) for row in worlds[1].rows()]
-        for asked, _ in CRITERIA.values():
-            found = [find_lines(world.open(), asked) for world in worlds]
-            assert found[0].digest == found[1].digest
-            assert found[0].lines == found[1].lines
-        newer = tuple(replace(model, version=2) for model in MODELS)
-        worlds[1].open(models=newer)
-        assert worlds[0].rows() == worlds[1].rows()
-        for world in worlds:
-            world.close()
-    finally:
-        server.stop()
 
 
 def test_a_block_is_in_all_tables_or_in_none(world: World) -> None:

@@ -294,6 +294,8 @@ class Tour:
 
     def _hold_identical(self, chart: Chart) -> None:
         _hold(bool(chart.records), "the chart is empty")
+        _hold(chart.complete, "too few holders answered for a whole chart")
+        _hold(not chart.unopened, f"{len(chart.unopened)} groups do not open")
         different = [
             record for record in chart.records if sha256(record.body).digest() not in self.sources
         ]
