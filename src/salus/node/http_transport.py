@@ -64,6 +64,7 @@ class HttpTransport:
         self._lock = threading.Lock()
         self._idle: list[tuple[float, _Line]] = []
         self._down_until_s = 0.0
+        self._warned_of = ""
 
     def __call__(self, call: bytes) -> bytes:
         """
@@ -152,7 +153,9 @@ class HttpTransport:
             )
         expected = " or ".join(map(tls.fingerprint, self._certificates)) or "none known"
         found = self._shown()
-        log.warning("peer.untrusted", expected=expected, found=found)
+        if found != self._warned_of:
+            self._warned_of = found
+            log.warning("peer.untrusted", expected=expected, found=found)
         return Problem(
             Category.UNVERIFIED,
             "PeerUntrusted",

@@ -192,7 +192,7 @@ class Node:
             self.ordering = OwnOrdering(self.engine)
         else:
             orderer = self.peers[self.settings.orderer]
-            self.replica = Replica(self.ledger, orderer, self.pool)
+            self.replica = Replica(self.ledger, orderer, self.pool, self.clock)
             self.ordering = PeerOrdering(self.ledger, orderer)
 
     def _start_vault_and_witness(self) -> None:

@@ -22,8 +22,8 @@ from salus.node.verify_pool import VerifyPool
 
 log = structlog.get_logger()
 
-STILL_S = 60.0
-"""A source that brings no block for so long is given up."""
+STILL_S = 10.0
+"""A source that brings no block for so long is given up for the next."""
 
 
 def rejoin_by_snapshot(
@@ -47,7 +47,7 @@ def rejoin_by_blocks(ledger: Ledger, peers: Sequence[Peer], *, despite_missing: 
 
     For the ordering member: a block it answered for is in the copy of whoever got the answer. So
     all members must be asked: `despite_missing` goes on without those that do not answer, and then
-    what only they have is lost. Raises Problem MembersMissing, SourceStopped.
+    what only they have is lost. Raises Problem MembersMissing, BlocksMissing.
     """
     tips = Archive(peers).tips()
     missing = [peer.member for peer in peers if peer.member not in tips]
@@ -59,6 +59,7 @@ def rejoin_by_blocks(ledger: Ledger, peers: Sequence[Peer], *, despite_missing: 
             "or give --despite-missing: what only they have is then lost",
         )
     before = ledger.tip.height
+    highest = max((tip.height for tip in tips.values()), default=0)
     pool = VerifyPool(ledger.network)
     try:
         for peer in peers:
@@ -66,6 +67,13 @@ def rejoin_by_blocks(ledger: Ledger, peers: Sequence[Peer], *, despite_missing: 
                 _follow(ledger, peer, tips[peer.member].height, pool)
     finally:
         pool.close()
+    if ledger.tip.height < highest:
+        raise Problem(
+            Category.UNAVAILABLE,
+            "BlocksMissing",
+            f"expected {highest} blocks, and no member brought more than {ledger.tip.height}: see "
+            "the log, and start the members whose history is complete",
+        )
     return ledger.tip.height - before
 
 
@@ -75,16 +83,13 @@ def has_blocks(peers: Sequence[Peer]) -> bool:
 
 
 def _follow(ledger: Ledger, peer: Peer, height: int, pool: VerifyPool) -> None:
+    """Execute what this member brings, until it has no more, or none that is sound."""
     replica = Replica(ledger, peer, pool)
     try:
         while (before := ledger.tip.height) < height:
             after = ledger.wait_above(before, STILL_S).height
             if replica.failure is not None or after == before:
-                raise Problem(
-                    Category.UNAVAILABLE,
-                    "SourceStopped",
-                    f"member {peer.member.hex()} brought no sound block after {before}: "
-                    f"{replica.failure or 'it does not answer'}",
-                )
+                log.warning("rejoin.source_dropped", member=peer.member.hex(), height=before)
+                return
     finally:
         replica.close()

@@ -1,4 +1,4 @@
-"""Networks for the gateway's tests: one shared by a file, and one of a test's own to break."""
+"""Networks for the gateway's tests: one shared by all, and one of a test's own to break."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from tests.acceptance.world import World, make_world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Four running members and nobody's records."""
+    """Four running members; each test brings patients of its own names."""
     made = make_world(tmp_path_factory.mktemp("world"), 0)
     yield made
     made.network.close()
@@ -18,7 +18,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def own_world(tmp_path: Path) -> Iterator[World]:
-    """The same, of one test alone: its members may be stopped, its time moved."""
+    """The same, of one test alone: what it does cannot be undone."""
     made = make_world(tmp_path, 0)
     yield made
     made.network.close()

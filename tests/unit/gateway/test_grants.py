@@ -28,7 +28,7 @@ LABS, VITALS = 4, 8
 def asked(world: World) -> GrantAsked:
     """A grant that no rule refuses, of a patient with one lab."""
     world.north.gateway.import_fhir([("g.json", bundle(patient("g"), observation("g")))])
-    handle = next(one.handle for one in world.north.gateway.patients() if "g" in one.source)
+    handle = next(one.handle for one in world.north.gateway.patients() if one.source == "Patient/g")
     return GrantAsked(
         patient=handle,
         to=world.south.id,

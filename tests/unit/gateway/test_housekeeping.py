@@ -9,13 +9,14 @@ from tests.acceptance.world import EVERYTHING, World
 from tests.unit.gateway.fhir import bundle, observation, patient
 
 
-def test_a_round_anchors_the_release_log(own_world: World) -> None:
+def test_a_round_anchors_the_release_log(world: World) -> None:
     """After it the ledger holds the log as it stands; the next round adds nothing."""
-    gateway = own_world.north.gateway
-    gateway.import_fhir([("a.json", bundle(patient("a"), observation("a")))])
-    given = own_world.give(own_world.patient().handle, EVERYTHING)
-    own_world.south.gateway.open_chart(given.grant, "TREAT")
-    lab = own_world.network["lab"]
+    gateway = world.north.gateway
+    gateway.import_fhir([("a.json", bundle(patient("anchored"), observation("anchored")))])
+    handle = next(one.handle for one in gateway.patients() if one.source == "Patient/anchored")
+    given = world.give(handle, EVERYTHING)
+    world.south.gateway.open_chart(given.grant, "TREAT")
+    lab = world.network["lab"]
     failed = lab.gateway.housekeeping.round()
     anchor = consent.anchor(lab.node.ledger.view(), lab.id, RELEASES)
     height = lab.node.ledger.tip.height
@@ -27,12 +28,12 @@ def test_a_round_anchors_the_release_log(own_world: World) -> None:
     assert height == lab.node.ledger.tip.height
 
 
-def test_a_round_repairs_what_the_member_missed(own_world: World) -> None:
+def test_a_round_repairs_what_the_member_missed(world: World) -> None:
     """A member that was away while others committed holds everything after its first round."""
-    own_world.network.stop_member("lab")
-    own_world.north.gateway.import_fhir([("b.json", bundle(patient("b"), observation("b")))])
-    lab = own_world.network.start_member("lab")
-    lab.node.ledger.wait_above(own_world.north.node.ledger.tip.height - 1, 10)
+    world.network.stop_member("lab")
+    world.north.gateway.import_fhir([("b.json", bundle(patient("missed"), observation("missed")))])
+    lab = world.network.start_member("lab")
+    lab.node.ledger.wait_above(world.north.node.ledger.tip.height - 1, 10)
     failed = lab.gateway.housekeeping.round()
 
     assert [] == failed

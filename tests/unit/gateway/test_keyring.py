@@ -60,10 +60,10 @@ def test_a_crash_while_a_person_is_taken_in_leaves_the_root_in_the_pool(
 
     monkeypatch.setattr(gateway.desk, "change", dies)
     with pytest.raises(KeyboardInterrupt):
-        gateway._keyring.enrol(["Patient/crash"], "")
+        gateway._keyring.enrol(["Patient/half-taken"], "")
     monkeypatch.undo()
 
-    assert gateway._keyring.by_source("Patient/crash") is None
+    assert gateway._keyring.by_source("Patient/half-taken") is None
     assert pool == dict(gateway.desk.all(POOL))
 
 

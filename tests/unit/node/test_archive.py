@@ -11,10 +11,12 @@ import pytest
 from salus.base import codec
 from salus.base.errors import Problem
 from salus.node import archive as archive_module
+from salus.node import rejoin as rejoin_module
 from salus.node import replica as replica_module
 from salus.node import snapshots as snapshots_module
 from salus.node import whole_history
 from salus.node.archive import CHUNK, ChunkAsked, Stated, routes
+from salus.node.history import HistoryIncomplete
 from salus.node.ledger import Ledger
 from salus.node.peers import Identity, Peer, PeerDoor, peer_down
 from salus.node.rejoin import has_blocks, rejoin_by_blocks, rejoin_by_snapshot
@@ -112,6 +114,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     """Chunks are small, so that there are several."""
     monkeypatch.setattr(snapshots_module, "CHUNK_BYTES", 1_000)
     monkeypatch.setattr(replica_module, "WAIT_MS", 20)
+    monkeypatch.setattr(rejoin_module, "STILL_S", 0.5)
     monkeypatch.setattr(whole_history, "LOOK_S", 0.02)
     case = Case(tmp_path)
     with ExitStack() as stack:
@@ -308,3 +311,30 @@ def test_a_missing_member_may_have_the_newest_block(case: Case) -> None:
             rejoin_by_blocks(ledger, case.peers, despite_missing=False)
         assert HEIGHT == rejoin_by_blocks(ledger, case.peers, despite_missing=True)
     assert has_blocks(case.peers)
+
+
+def test_a_source_without_sound_blocks_is_left_for_the_next(case: Case) -> None:
+    """One that lacks the history, one that lies, then one that has them all; never none of them."""
+    incomplete, liar, _sound = case.senders
+    incomplete.handlers[BLOCKS] = raising(HistoryIncomplete(SNAPSHOT))
+    lying = codec.encode(replica_module.Blocks(records=[b"no record"]))
+    liar.handlers[BLOCKS] = lie(lambda _body: lying)
+    with closing(case.open()) as ledger:
+        assert HEIGHT == rejoin_by_blocks(ledger, case.peers, despite_missing=False)
+
+
+def test_blocks_that_nobody_brings_are_said(case: Case) -> None:
+    """The ordering member does not start with fewer blocks than the others state."""
+    for sender in case.senders:
+        sender.handlers[BLOCKS] = raising(HistoryIncomplete(SNAPSHOT))
+    with closing(case.open()) as ledger, pytest.raises(Problem, match="BlocksMissing"):
+        rejoin_by_blocks(ledger, case.peers, despite_missing=False)
+
+
+def raising(problem: Problem) -> Callable[[bytes, bytes], bytes]:
+    """A handler that says no."""
+
+    def answer(_sender: bytes, _body: bytes) -> bytes:
+        raise problem
+
+    return answer

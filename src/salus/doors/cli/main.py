@@ -32,8 +32,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }  # fmt: skip
 """Commands by the panel of the help they stand in."""
 
-SERVING = ("up", "demo", "node")
-"""Commands that run nodes in this process: their log is worth reading."""
+SERVING = ("node",)
+"""Commands whose log is their product; the demo speaks for itself, and warns."""
 
 INTERRUPTED_EXIT = 130
 """What a shell expects of a program that ctrl-c ended."""

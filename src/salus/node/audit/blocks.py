@@ -155,7 +155,7 @@ class SpanChecker:
                 zip(envelopes, stored.receipts, strict=True)
             )
         ]
-        if leaves or stored.events:
+        if leaves or stored.events or record.evidence:
             entry = BlockEntry(
                 events=record.events,
                 height=record.height,

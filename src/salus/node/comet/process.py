@@ -38,6 +38,9 @@ class CometProcess:
         self._home = home
         self._started = started
         self._stopping = threading.Event()
+        self._turn = threading.Lock()
+        """A start and a stop do not overlap: what is started late would be stopped by nobody."""
+
         self._process = self._start()
         self._watching = threading.Thread(target=self._watch, name="comet-watch", daemon=True)
         self._watching.start()
@@ -49,7 +52,8 @@ class CometProcess:
 
     def close(self) -> None:
         """Stop it and watch no more."""
-        self._stopping.set()
+        with self._turn:
+            self._stopping.set()
         self._process.terminate()
         try:
             self._process.wait(STOP_S)
@@ -81,9 +85,11 @@ class CometProcess:
             pause_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
             failures += 1
             log.error("comet.ended", code=code, again_in_s=pause_s, log="cometbft.log")
-            if self._stopping.wait(pause_s):
-                return
-            self._process = self._start()
+            self._stopping.wait(pause_s)
+            with self._turn:
+                if self._stopping.is_set():
+                    return
+                self._process = self._start()
             self._started()
 
 
