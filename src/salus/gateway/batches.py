@@ -56,11 +56,19 @@ Items = Sequence[tuple[str, bytes, bytes]]
 """(kind, key, value) for the desk."""
 
 
+class _Item(Struct, frozen=True):
+    """One of the desk's items."""
+
+    key: bytes
+    kind: str
+    value: bytes
+
+
 class _Inflight(Struct, frozen=True):
     """A transaction that was sent, and what to remember once it is final."""
 
     envelope: bytes
-    items: list[tuple[str, bytes, bytes]]
+    items: list[_Item]
 
 
 class Batches:
@@ -101,7 +109,8 @@ class Batches:
         sealed = seal(seats)
         messages = [self._stored(one, seats) for one in sealed]
         own = [(OWN, one.batch, one.root) for one in sealed]
-        sent = _Inflight(envelope=self._office.sign(messages), items=[*items, *own])
+        kept = [_Item(kind=kind, key=key, value=value) for kind, key, value in (*items, *own)]
+        sent = _Inflight(envelope=self._office.sign(messages), items=kept)
         self._desk.put(INFLIGHT, THE_ONE, codec.encode(sent))
         return self._end(sent)
 
@@ -123,7 +132,10 @@ class Batches:
             if is_final(error):
                 self._desk.delete(INFLIGHT, THE_ONE)
             raise
-        self._desk.change(sent.items, deletes=[(INFLIGHT, THE_ONE)])
+        self._desk.change(
+            [(item.kind, item.key, item.value) for item in sent.items],
+            deletes=[(INFLIGHT, THE_ONE)],
+        )
         return done
 
     def _seats(self) -> Seats:

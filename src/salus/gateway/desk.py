@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import sqlalchemy as sql
 from cryptography.exceptions import InvalidTag
@@ -34,14 +33,6 @@ _CHECK: tuple[str, bytes, bytes] = ("check", b"desk", b"salus/1/desk")
 """The item that shows at the start whether the storage key is the one this file was made with."""
 
 _NONCE_BYTES = 12
-
-
-class Item(NamedTuple):
-    """One value and where it stands."""
-
-    kind: str
-    key: bytes
-    value: bytes
 
 
 Place = tuple[str, bytes]

@@ -40,15 +40,20 @@ class Start(Struct, frozen=True):
     log_size: Count
     """Entries of the log at that height."""
 
+    def check_complete(self) -> None:
+        """Raise HistoryIncomplete unless this copy has everything from the genesis on."""
+        if self.height:
+            raise HistoryIncomplete(self.height)
+
     def check_height(self, height: int) -> None:
         """Raise HistoryIncomplete if that block is missing here."""
         if 0 < height <= self.height:
-            raise HistoryIncomplete(self.height)
+            self.check_complete()
 
     def check_entry(self, index: int) -> None:
         """Raise HistoryIncomplete if that log entry's path cannot be had here."""
-        if self.height and index < self.log_size:
-            raise HistoryIncomplete(self.height)
+        if index < self.log_size:
+            self.check_complete()
 
     def check_size(self, size: int) -> None:
         """Raise HistoryIncomplete if the log of that size is not known here."""

@@ -232,6 +232,8 @@ class Ledger:
     def find(self, transaction_id: bytes) -> tuple[int, int] | None:
         """(height, position) of a transaction, or None if it is in no block."""
         value = self._store.extra("index", transaction_id)
+        if value is None:
+            self.start.check_complete()
         return None if value is None else read_index(value)
 
     def prove(self, state_key: bytes, height: int) -> tuple[bytes | None, bytes]:

@@ -20,6 +20,7 @@ from salus.machine.execute import Machine
 from salus.node.history import FILE, Start, write_start
 from salus.node.ledger import GENESIS_ENTRY, StoreMeta
 from salus.node.log_files import LogFiles
+from salus.node.ports import REAL_DISK
 from salus.node.snapshots import Meta, malformed, read_rows
 from salus.state.proof import path_of
 from salus.state.store import StateStore
@@ -57,6 +58,7 @@ def restore(
     write_start(making, Start(height=meta.height, log_size=meta.log_size))
     for path in sorted(making.iterdir()):
         path.rename(folder / path.name)
+    REAL_DISK.sync_folder(folder)
     making.rmdir()
 
 

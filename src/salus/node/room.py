@@ -7,6 +7,7 @@ that the blocks under way may write, and reads go on.
 """
 
 import os
+import time
 from pathlib import Path
 
 RESERVE_BYTES = 256 * 1024 * 1024
@@ -14,18 +15,28 @@ RESERVE_BYTES = 256 * 1024 * 1024
 it merges; log files and journal are small beside that."""
 
 
+LOOK_EVERY_S = 0.25
+"""The system is asked so often at admission; before each block it is asked anew."""
+
+
 class Room:
-    """Asked by any thread; about 2 µs."""
+    """Asked by any thread, with every transaction."""
 
     def __init__(self, folder: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
         """`reserve_bytes`: what the blocks under way may need; smaller in tests."""
         self._folder = folder
         self._reserve_bytes = reserve_bytes
+        self._free = 0
+        self._looked_s = -LOOK_EVERY_S
 
     @property
     def short(self) -> bool:
-        """Whether no more transactions may be taken in."""
-        return self._free_bytes() < self._reserve_bytes
+        """Whether no more transactions may be taken in; as it was at most 0.25 s ago."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= LOOK_EVERY_S:
+            self._free = self._free_bytes()
+            self._looked_s = now_s
+        return self._free < self._reserve_bytes
 
     @property
     def gone(self) -> bool:

@@ -19,6 +19,7 @@ from salus.machine.refusals import SignatureInvalid
 from salus.node.history import FILE
 from salus.node.ledger import Ledger
 from salus.node.peers import Peer
+from salus.node.ports import REAL_DISK
 from salus.node.replica import Replica
 from salus.node.restore import PLACES
 from salus.node.small_file import write_whole
@@ -128,5 +129,6 @@ def _move(folder: Path) -> None:
             shutil.rmtree(folder / name, ignore_errors=True)
             found.rename(folder / name)
     (folder / FILE).unlink(missing_ok=True)
+    REAL_DISK.sync_folder(folder)
     shutil.rmtree(folder / WHOLE, ignore_errors=True)
     (folder / TAKING_OVER).unlink()

@@ -1,6 +1,7 @@
 """Four members as four processes on loopback: real keys, certificates, doors, kills and losses."""
 
 import http.client
+import json
 import shutil
 import socket
 import ssl
@@ -128,6 +129,38 @@ def test_a_lost_disk_comes_back_by_snapshot(network: MemberProcesses) -> None:
     network.wait_ready("insurer")
 
 
+def test_members_snapshots_are_equal_and_check(network: MemberProcesses) -> None:
+    """Byte for byte at two members, with the app hash that the block has."""
+    grant(network)
+    network.wait_same(*network.names)
+    folders = [network.home(name) / "node" / "snapshots" for name in ("north", "south")]
+
+    def both() -> set[str]:
+        names = [{one.name for one in folder.iterdir() if one.name.isdigit()} for folder in folders]
+        return names[0] & names[1]
+
+    wait_for(lambda: bool(both()))
+    newest = max(both())
+    files = [
+        {one.name: one.read_bytes() for one in (folder / newest).iterdir()} for folder in folders
+    ]
+    assert files[0] == files[1]
+    ran = network.run("snapshot", "check", str(folders[0] / newest), "--json")
+    assert 0 == ran.returncode, ran.stderr
+    block = network.get("north", f"/v1/blocks/{int(newest)}")
+    assert block["app_hash"] == json.loads(ran.stdout)["app_hash"]
+
+
+def test_a_stopped_node_makes_a_snapshot(network: MemberProcesses) -> None:
+    """Of its newest state, whatever its height."""
+    assert 0 == network.stop("insurer")
+    ran = network.run("snapshot", "make", str(network.config("insurer")))
+    assert 0 == ran.returncode, ran.stderr
+    network.start("insurer")
+    network.wait_ready("insurer")
+    network.wait_same(*network.names)
+
+
 def test_a_member_goes_on_after_its_orderer_was_killed(network: MemberProcesses) -> None:
     """Reads go on meanwhile, nothing acknowledged is lost, writing resumes."""
     before = network.wait_same(*network.names)
@@ -239,13 +272,25 @@ def read_all(line: socket.socket) -> bytes:
     return b"" if data.startswith(b"HTTP/1.1 4") else data
 
 
-@pytest.mark.parametrize("name", ["north", "south"])
-def test_a_port_in_use_is_a_sentence(network: MemberProcesses, name: str) -> None:
-    """A second process of the same member neither opens its folder nor its ports."""
-    process = network.run("node", "run", str(network.config(name)))
+def test_a_folder_in_use_is_a_sentence(network: MemberProcesses) -> None:
+    """A second process of a member touches nothing, and says what to do."""
+    ran = network.run("node", "run", str(network.config("south")))
 
-    assert 75 == process.returncode
-    assert "FolderInUse" in process.stderr
+    assert 75 == ran.returncode
+    assert "FolderInUse" in ran.stderr
+
+
+@pytest.mark.parametrize("taken", [0, 1], ids=["API", "peer door"])
+def test_a_port_in_use_is_a_sentence(tmp_path: Path, taken: int) -> None:
+    """Neither door opens if one of them cannot; the text names the port."""
+    with member_processes(tmp_path) as network:
+        port = network.ports["north"][taken]
+        with socket.create_server(("127.0.0.1", port)):
+            ran = network.run("node", "run", str(network.config("north")), "--new")
+
+    assert 75 == ran.returncode
+    assert "PortInUse" in ran.stderr
+    assert f":{port}" in ran.stderr
 
 
 def test_an_orderer_without_its_folder_begins_no_second_history(

@@ -170,6 +170,7 @@ def test_a_restored_copy_says_what_it_lacks(chain: Chain, ledger: Ledger, tmp_pa
         "path": lambda: restored.path(3, size),
         "consistency": lambda: restored.consistency(2, size),
         "root": lambda: restored.log_root(2),
+        "transaction": lambda: restored.find(bytes(32)),
     }
     for name, ask in questions.items():
         with pytest.raises(HistoryIncomplete, match=f"block {BLOCKS}"):
