@@ -181,6 +181,10 @@ def chart(
     value = answer.json()
     show_table(value["records"], ["day", "type", "id", "labels"])
     say(f"{len(value['records'])} records, {value['hidden']} hidden by the grant's finer rules")
+    if value["unopened"]:
+        say(f"{len(value['unopened'])} groups do not open: their author or a holder is at fault")
+    if not value["complete"]:
+        say("records may be missing: too few holders answered; ask again later")
 
 
 def who_saw(

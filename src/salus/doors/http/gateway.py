@@ -209,7 +209,12 @@ def _terms(terms: Terms) -> dict[str, Any]:
 def _chart(opened: Chart) -> dict[str, Any]:
     return {
         "grant": opened.grant.hex(),
+        "complete": opened.complete,
         "hidden": opened.hidden,
+        "unopened": [
+            {"batch": one.batch.hex(), "group": one.group, "why": one.why.name}
+            for one in opened.unopened
+        ],
         "silent": [one.hex() for one in opened.silent],
         "blamed": sorted(opened.blamed),
         "records": [_record(one) for one in opened.records],
@@ -233,6 +238,7 @@ def _disclosures(door: Door, found: Disclosures) -> dict[str, Any]:
         "complete": found.complete,
         "answered": found.answered,
         "seats": found.seats,
+        "silent": {member.hex(): why.name for member, why in sorted(found.silent.items())},
         "lines": [_line(door, one) for one in found.lines],
     }
 

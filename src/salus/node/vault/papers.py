@@ -77,7 +77,8 @@ class Papers:
         """
         Keep a package of a grant in force; the same again changes nothing.
 
-        Raises Problem PackageTooLarge, GrantNotActive, TooManyPackages.
+        Of one sender the newest 16 stay: a renewal holds all seeds again, so the oldest gives way.
+        Raises Problem PackageTooLarge, GrantNotActive.
         """
         if len(sealed) > PACKAGE_BYTES_MAX:
             raise Problem(
@@ -93,19 +94,16 @@ class Papers:
             )
         digest = hashlib.sha256(sealed).digest()
         with self._lock, self._db:
-            known = self._db.execute(
-                "select hash from package where grant_id = ? and sender = ?", (grant, sender)
-            ).fetchall()
-            if len(known) >= PACKAGES_PER_GRANT_MAX and (digest,) not in known:
-                raise Problem(
-                    Category.BUSY,
-                    "TooManyPackages",
-                    f"expected at most {PACKAGES_PER_GRANT_MAX} packages of a grant from a member",
-                )
             self._db.execute(
                 "insert or ignore into package (grant_id, sender, hash, sealed)"
                 " values (?, ?, ?, ?)",
                 (grant, sender, digest, sealed),
+            )
+            self._db.execute(
+                "delete from package where grant_id = ? and sender = ? and number not in"
+                " (select number from package where grant_id = ? and sender = ?"
+                " order by number desc limit ?)",
+                (grant, sender, grant, sender, PACKAGES_PER_GRANT_MAX),
             )
 
     def packages_of(self, grant: bytes) -> PackagesFound:
