@@ -60,7 +60,7 @@ def _full_blocks(loaded: Loaded, transactions: int) -> Iterator[Line]:
             f"{middle.block_size:,.0f} a block, a sync a block, "
             f"{middle.cpu_ms_per_1000:.0f} ms CPU a 1,000 transactions "
             f"(alone on a core: {1e6 / middle.cpu_ms_per_1000:,.0f} tx/s), "
-            f"{middle.bytes_a_transaction:,.0f} B a transaction on disk, "
+            f"{middle.journal_bytes:,.0f} B of journal a transaction, "
             f"latency p50 {middle.p50_ms:.0f} ms, p99 {middle.p99_ms:.0f} ms"
         ),
     )

@@ -5,7 +5,8 @@ The proof file `*.salus-proof`: what is claimed, and the signed thing it ends at
 
 - JSON in one form only (sorted keys, two spaces, ASCII, a final newline): every byte counts.
 - Bytes stand in base64, the network id in hex, as it is read aloud.
-- Entry, index and path come from the anchor's `.tlog-proof` alone; a claim cannot contradict them.
+- Entry, index and path stand in the anchor alone; a claim cannot contradict them.
+- The anchor is a note that members cosigned, or a block that CometBFT's validators made final.
 - Building is pure: the node hands over bytes it has, and signs nothing here.
 """
 
@@ -25,6 +26,9 @@ FORMAT: Final = "salus-proof/1"
 
 Path = Annotated[tuple[Hash32, ...], msgspec.Meta(max_length=63)]
 """An RFC 6962 inclusion path, deepest sibling first."""
+
+LINKS_MAX = 1_000
+"""Changes of the validators in one file; who trusts none of the last thousand sets starts anew."""
 
 TableName = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,2})/(0|[1-9][0-9]{0,2})\Z")]
 """Module and table number, as `9/2`."""
@@ -83,13 +87,45 @@ class NoteAnchor(codec.Struct, frozen=True, tag_field="kind", tag="note"):
     tlog_proof: str
 
 
+class SignedHeader(codec.Struct, frozen=True):
+    """A final block of CometBFT, without what it holds; all in CometBFT's protobuf."""
+
+    commit: bytes
+    """`Commit`: one place for each validator, empty or a vote for the block."""
+
+    header: bytes
+    """`Header`."""
+
+    validators: tuple[bytes, ...]
+    """`SimpleValidator` each, in the set's order: the leaves of the header's validators hash."""
+
+
+class CometAnchor(codec.Struct, frozen=True, tag_field="kind", tag="comet"):
+    """The entry's path in the log, and a final block whose header holds log and state."""
+
+    entry: bytes
+    hashes: Path
+    index: Count
+    links: Annotated[tuple[SignedHeader, ...], msgspec.Meta(max_length=LINKS_MAX)]
+    """From the network's first validators to the block's: each change's last block, in order."""
+
+    log_root: Hash32
+    log_size: Count
+    signed: SignedHeader
+    """Of the block after the one that left this log and state behind."""
+
+    state_root: Hash32
+
+
+FileAnchor = NoteAnchor | CometAnchor
+
 Claim = TransactionClaim | MessageClaim | EventClaim | RowClaim | AbsentClaim
 
 
 class ProofFile(codec.Struct, frozen=True):
     """A whole file, its form only."""
 
-    anchor: NoteAnchor
+    anchor: FileAnchor
     claim: Claim
     format: Literal["salus-proof/1"]
     network: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -114,34 +150,34 @@ def note_anchor(entry: bytes, index: int, hashes: Sequence[bytes], note: str) ->
     return NoteAnchor(tlog_proof=TlogProof(entry, index, tuple(hashes), note).text)
 
 
-def build_transaction(network: bytes, anchor: NoteAnchor, envelope: bytes) -> bytes:
+def build_transaction(network: bytes, anchor: FileAnchor, envelope: bytes) -> bytes:
     """The file that proves an envelope; raises ProofFileRefused if too large, as all builders."""
     return _build(network, anchor, TransactionClaim(envelope=envelope))
 
 
 def build_message(
-    network: bytes, anchor: NoteAnchor, message: bytes, position: int, path: Sequence[bytes]
+    network: bytes, anchor: FileAnchor, message: bytes, position: int, path: Sequence[bytes]
 ) -> bytes:
     """The file that proves one message; `path` leads to the entry's `messages`."""
     return _build(network, anchor, MessageClaim(data=message, path=tuple(path), position=position))
 
 
 def build_event(
-    network: bytes, anchor: NoteAnchor, event: bytes, position: int, path: Sequence[bytes]
+    network: bytes, anchor: FileAnchor, event: bytes, position: int, path: Sequence[bytes]
 ) -> bytes:
     """The file that proves one event; `path` leads to the entry's `events`."""
     return _build(network, anchor, EventClaim(data=event, path=tuple(path), position=position))
 
 
 def build_row(
-    network: bytes, anchor: NoteAnchor, state_key: bytes, value: bytes, proof: bytes
+    network: bytes, anchor: FileAnchor, state_key: bytes, value: bytes, proof: bytes
 ) -> bytes:
     """The file that proves a row; the anchor's entry is the block entry with the proof's root."""
     table, key = _split(state_key)
     return _build(network, anchor, RowClaim(key=key, proof=proof, table=table, value=value))
 
 
-def build_absent(network: bytes, anchor: NoteAnchor, state_key: bytes, proof: bytes) -> bytes:
+def build_absent(network: bytes, anchor: FileAnchor, state_key: bytes, proof: bytes) -> bytes:
     """The file that proves that a row is not there."""
     table, key = _split(state_key)
     return _build(network, anchor, AbsentClaim(key=key, proof=proof, table=table))
@@ -155,7 +191,7 @@ def state_key(claim: RowClaim | AbsentClaim) -> bytes:
     return bytes([module, table]) + claim.key
 
 
-def _build(network: bytes, anchor: NoteAnchor, claim: Claim) -> bytes:
+def _build(network: bytes, anchor: FileAnchor, claim: Claim) -> bytes:
     data = _text(ProofFile(anchor=anchor, claim=claim, format=FORMAT, network=network.hex()))
     if len(data) > PROOF_FILE_BYTES_MAX:
         raise ProofFileRefused(

@@ -46,7 +46,7 @@ def text(name: str) -> Part:
 class Table(Generic[Row]):
     """A typed table; every row of it stands under `prefix`."""
 
-    __slots__ = ("module", "name", "number", "parts", "prefix", "row")
+    __slots__ = ("_raw_width", "module", "name", "number", "parts", "prefix", "row")
 
     def __init__(
         self, module: int, number: int, name: str, row: type[Row], parts: tuple[Part, ...] = ()
@@ -61,9 +61,14 @@ class Table(Generic[Row]):
         self.row = row
         self.parts = parts
         self.prefix = bytes((module, number))
+        is_raw = len(parts) == 1 and not parts[0].is_number and parts[0].width > 0
+        self._raw_width = parts[0].width if is_raw else -1
 
     def key(self, *values: int | str | bytes) -> bytes:
         """The state key of one row; a value of another kind or width is a bug of the caller."""
+        # Most keys are an id, and a transaction asks for ten: a fifth of the general way's time.
+        if len(values) == 1 and type(values[0]) is bytes and len(values[0]) == self._raw_width:
+            return self.prefix + values[0]
         if len(values) != len(self.parts):
             raise Fault(f"{self.name}: key of a wrong number of parts")
         key = self.prefix
@@ -100,7 +105,7 @@ class Table(Generic[Row]):
 
 def _encode_part(table: str, part: Part, value: int | str | bytes) -> bytes:
     if part.is_number:
-        if isinstance(value, int) and 0 <= value < 256**part.width:
+        if isinstance(value, int) and value >= 0 and value.bit_length() <= 8 * part.width:
             return value.to_bytes(part.width, "big")
     elif part.width:
         if isinstance(value, bytes) and len(value) == part.width:
