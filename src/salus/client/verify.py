@@ -3,13 +3,19 @@ The offline verifier: from a proof file and a trust file to what is proved, trus
 
 The steps of `ledger.md` §5.6, numbered there; each refuses by its number:
 
-    0  size, form, network id                 4  origin known, signed by its log key
-    1  claim -> the field in the entry        5  cosignatures of distinct keys meet the quorum
-    2  entry -> leaf hash                     6  not another history than the saved one
-    3  leaf -> the log root of the note       9  what was seen, and what to save
+    0  size, form, network id                       1  claim -> the field in the entry
+    2  entry -> leaf hash                           3  leaf -> the log root of the anchor
 
-Steps 7 and 8 are the comet anchor's. Everything is pure; the caller saves `Verified.anchor` by
-`trust.save_anchor`. A check raises `Unverified`; nothing here answers false.
+    under a note                                    under a block of CometBFT
+    4  origin known, signed by its log key          4  log and state -> the header's app hash
+    5  cosignatures meet the quorum                 5  header -> what was voted for; chain id
+    6  not another history than the saved one       6  validators -> the header's hash of them
+                                                    7  votes of more than 2/3 of their power
+                                                    8  validators trusted, or reached by links
+    9  what was seen, and what to save              9  not another history; what to save
+
+Everything is pure; the caller saves `Verified.anchor` by `trust.save_anchor`. A check raises
+`Unverified`; nothing here answers false.
 """
 
 import dataclasses
@@ -43,16 +49,6 @@ from salus.state import proof as state_proof
 
 __all__ = ["Growth", "Unverified", "Verified", "describe", "verify"]
 
-CLOCK_SKEW_MS_MAX = 5 * 60_000
-"""A cosignature dated further ahead of the reader's clock does not count."""
-
-T = TypeVar("T")
-
-_NEWER = "Ask the node for a newer proof."
-_OTHER = "Ask another member for the proof, and keep this file: it may be evidence."
-_AGAIN = "Ask the node for the proof again."
-
-
 def verify(
     proof: bytes,
     trust: Trust,
@@ -67,49 +63,51 @@ def verify(
     `consistency`: hashes that show growth between the saved log and the proof's, from any node.
     """
     # Step 0: form.
-    file = _step(0, lambda: proof_file.parse(proof), _AGAIN)
+    file = step(0, lambda: proof_file.parse(proof), AGAIN)
     if file.network != trust.network.hex():
-        raise Unverified(0, "a proof of your network", "one of another network", _OTHER)
-    tlog = _step(0, lambda: tlog_proof.parse(file.anchor.tlog_proof), _AGAIN)
-    signed = _step(0, lambda: note.parse(tlog.note), _AGAIN)
-    entry_bytes = tlog.extra or b""
-    entry = _step(0, lambda: decode_entry(entry_bytes), _AGAIN)
+        raise Unverified(0, "a proof of your network", "one of another network", OTHER)
+    end = step(0, lambda: _read_end(file.anchor), AGAIN)
+    place = end.place
+    entry = step(0, lambda: decode_entry(place.entry), AGAIN)
 
     # Step 1: the claim is what the entry commits to.
     if isinstance(entry, GenesisEntry):
-        raise Unverified(1, "an entry of a transaction or block", "the genesis entry", _AGAIN)
-    tx_id = _step(1, lambda: _check_claim(trust.network, file.claim, entry), _AGAIN)
+        raise Unverified(1, "an entry of a transaction or block", "the genesis entry", AGAIN)
+    tx_id = step(1, lambda: _check_claim(trust.network, file.claim, entry), AGAIN)
 
     # Steps 2 and 3: the entry stands in the log of that size and root.
-    checkpoint = signed.checkpoint
-    leaf = merkle.leaf_hash(entry_bytes)
-    root = _step(
-        3, lambda: merkle.root_from_path(leaf, tlog.index, checkpoint.size, tlog.hashes), _AGAIN
+    leaf = merkle.leaf_hash(place.entry)
+    root = step(
+        3, lambda: merkle.root_from_path(leaf, place.index, place.size, place.hashes), AGAIN
     )
-    if root != checkpoint.root:
-        raise Unverified(3, "a path to the note's root", "one to another root", _AGAIN)
+    if root != place.root:
+        raise Unverified(3, "a path to the log's root", "one to another root", AGAIN)
 
-    # Steps 4 and 5: who said so.
-    _check_log(signed, trust)
-    cosigned = _check_cosigners(signed, trust.policy, now_ms)
+    # Steps 4 to 8: who said so.
+    backing = end.check(trust, now_ms)
 
-    # Steps 6 and 9: against what was seen before.
-    seen = Anchor(entry.height, checkpoint.root, checkpoint.size)
+    # Step 9: against what was seen before.
+    seen = Anchor(entry.height, place.root, place.size, backing.validators)
     growth = _check_growth(trust.saved, seen, consistency)
     return Verified(
         claim=file.claim,
         entry=entry,
-        index=tlog.index,
+        index=place.index,
         tx_id=tx_id,
-        log_size=checkpoint.size,
-        log_root=checkpoint.root,
-        origin=checkpoint.origin,
-        cosigners=tuple(cosigned),
-        quorum=trust.policy.size,
-        cosigned_s=max(cosigned.values(), default=0),
+        log_size=place.size,
+        log_root=place.root,
+        origin=backing.origin,
+        cosigners=tuple(backing.cosigned),
+        quorum=backing.quorum,
+        cosigned_s=max(backing.cosigned.values(), default=0),
+        votes=backing.votes,
         growth=growth,
         anchor=_anchor(trust.saved, seen, growth),
     )
+
+
+def _read_end(anchor: FileAnchor) -> NoteEnd | CometEnd:
+    return NoteEnd.read(anchor) if isinstance(anchor, NoteAnchor) else CometEnd.read(anchor)
 
 
 def _check_claim(
@@ -130,58 +128,27 @@ def _check_claim(
         case AbsentClaim(), BlockEntry():
             state_proof.verify_absent(entry.state, proof_file.state_key(claim), claim.proof)
         case _:
-            raise _Differs("the kind of entry this claim needs", "another kind")
+            raise Differs("the kind of entry this claim needs", "another kind")
     return None
 
 
 def _check_transaction(network: bytes, data: bytes, entry: TransactionEntry) -> bytes:
     tx_hash = sha256(data).digest()
     if tx_hash != entry.tx:
-        raise _Differs("the envelope of the entry", "another envelope")
+        raise Differs("the envelope of the entry", "another envelope")
     if 1 <= entry.code <= UNREADABLE_CODE_MAX:
         return tx_hash
     envelope = codec.decode(data, Envelope)
     check_envelope(network, envelope)
     if signing.key_id(envelope.key) != entry.signer:
-        raise _Differs("the entry's signer", "another key's envelope")
+        raise Differs("the entry's signer", "another key's envelope")
     return transaction_id(envelope.key, envelope.body)
 
 
 def _check_path(claim: MessageClaim | EventClaim, count: int, expected: bytes) -> None:
     leaf = merkle.leaf_hash(claim.data)
     if merkle.root_from_path(leaf, claim.position, count, claim.path) != expected:
-        raise _Differs("a path to the entry's root", "one to another root")
-
-
-def _check_log(signed: note.Note, trust: Trust) -> None:
-    """Step 4: the origin is of this network, known, and signed the note."""
-    origin = signed.checkpoint.origin
-    key = trust.policy.logs.get(origin)
-    if key is None or not origin.startswith(f"salus/{trust.network.hex()[:32]}/"):
-        raise Unverified(4, "the note of a log you trust", "one of another origin", _OTHER)
-    _step(4, lambda: note.check(signed, key), _OTHER)
-
-
-def _check_cosigners(signed: note.Note, policy: Policy, now_ms: int | None) -> dict[str, int]:
-    """Step 5: name -> time (s) of the cosigners that count; each key stands in a policy once."""
-    cosigned: dict[str, int] = {}
-    for name, key in policy.cosigners.items():
-        try:
-            time_s = note.check(signed, key)
-        except note.SignatureMissing:
-            continue
-        except NoteRefused:
-            expected, found = "cosignatures that hold", f"one of key {key.hash.hex()} that does not"
-            raise Unverified(5, expected, found, _OTHER) from None
-        if now_ms is None or time_s * 1000 <= now_ms + CLOCK_SKEW_MS_MAX:
-            cosigned[name] = time_s
-    if not policy.met(cosigned.keys()):
-        needed, of = policy.size
-        keys = ", ".join(policy.cosigners[name].hash.hex() for name in cosigned)
-        plural = "" if len(cosigned) == 1 else "s"
-        found = f"{len(cosigned)} valid cosignature{plural}" + (f" ({keys})" if keys else "")
-        raise Unverified(5, f"quorum {needed} of {of}", found, _NEWER)
-    return cosigned
+        raise Differs("a path to the entry's root", "one to another root")
 
 
 def _check_growth(
@@ -206,47 +173,16 @@ def _check_growth(
 
 
 def _anchor(saved: Anchor | None, seen: Anchor, growth: Growth) -> Anchor | None:
-    if growth not in (Growth.FIRST, Growth.SHOWN):
-        return None
-    height = seen.height if saved is None else max(saved.height, seen.height)
-    return dataclasses.replace(seen, height=height)
+    """What to save: the log where its growth was shown, the validators wherever they lie ahead."""
+    if saved is None:
+        return seen
+    if growth is Growth.SHOWN:
+        log = dataclasses.replace(seen, height=max(saved.height, seen.height))
+    else:
+        log = dataclasses.replace(saved, validators=seen.validators)
+    moved = saved.moved(log)
+    return None if moved == saved else moved
 
 
 def _split(size: int, expected: str, found: str) -> Unverified:
-    return Unverified(6, f"at size {size} {expected}", found, _OTHER, name="SplitView")
-
-
-class _Differs(Exception):
-    """A claim and its entry disagree."""
-
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__()
-        self.expected = expected
-        self.found = found
-
-
-def _step(number: int, check: Callable[[], T], next_step: str) -> T:
-    """Run a check of `base` or `state`; its "no" becomes this step's."""
-    try:
-        return check()
-    except _Differs as error:
-        raise Unverified(number, error.expected, error.found, next_step) from None
-    except codec.Malformed:  # its words may quote the file
-        raise Unverified(number, _EXPECTED[number], "bytes of another form", next_step) from None
-    except (
-        proof_file.ProofFileRefused,
-        NoteRefused,
-        merkle.PathRefused,
-        signing.SignatureRefused,
-        state_proof.ProofRefused,
-    ) as error:
-        found = error.text if isinstance(error, Problem) else str(error)
-        raise Unverified(number, _EXPECTED[number], found, next_step) from None
-
-
-_EXPECTED = {
-    0: "a well-formed proof",
-    1: "a claim the entry commits to",
-    3: "a path to the note's root",
-    4: "the log's signature",
-}
+    return Unverified(6, f"at size {size} {expected}", found, OTHER, name="SplitView")

@@ -53,7 +53,10 @@ def members(draw: st.DrawFn, table: Table, depth: int) -> dict[str, object]:
         for name, element in table.elements.items()
         if element.kind is not Kind.SHADOW and name not in {"resourceType", "extension"}
     )
-    chosen = [min(spellings & set(plain)) for _, spellings in table.required]
+    # ExampleScenario.instance has a required element called resourceType.
+    chosen = [
+        min(spellings & set(plain), default=min(spellings)) for _, spellings in table.required
+    ]
     if depth < DEPTH_WITH_OPTIONS:
         chosen += draw(st.lists(st.sampled_from(plain), max_size=1 if depth else 4))
     chosen = chosen or ["id"]
