@@ -15,6 +15,11 @@ from salus.node.ledger import Ledger
 from salus.node.mempool import Done
 
 WAIT_S = 60.0
+WARM_UP_SHARE = 5
+"""One in so many envelopes is handed in before the clock starts."""
+
+TIMED_SHARE = 8
+"""One in so many is timed, so that timing costs the engine's process little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,44 +52,60 @@ class Driven:
 
 def drive(ledger: Ledger, folder: Path, envelopes: Sequence[bytes], in_flight: int) -> Driven:
     """
-    Hand in all envelopes with `in_flight` waiting at any time: two blocks' worth of them.
+    Hand in all envelopes with `in_flight` waiting at any time, and time the last four fifths.
 
-    While one block is made, the next gathers; so its size is about half of `in_flight`.
+    While one block is made, the next gathers; so its size is about half of `in_flight`. The first
+    fifth fills what every start finds empty: caches, layers, the journal's spare.
     """
     engine = EmbeddedEngine(ledger, quarantine=folder / "quarantine")
     try:
-        return _drive(engine, envelopes, in_flight)
+        warm_up = len(envelopes) // WARM_UP_SHARE
+        _hand_in_all(engine, envelopes[:warm_up], in_flight)
+        return _drive(engine, envelopes[warm_up:], in_flight)
     finally:
         engine.close()
 
 
 def _drive(engine: EmbeddedEngine, envelopes: Sequence[bytes], in_flight: int) -> Driven:
-    latencies_ns: list[int] = []
-    waiting: deque[Future[Done]] = deque()
-    height, size = engine.ledger.tip.height, _journal_bytes(engine.ledger)
+    height, journal_bytes = engine.ledger.tip.height, _journal_bytes(engine.ledger)
     start_ns, start_cpu_ns = time.monotonic_ns(), time.process_time_ns()
-    for envelope in envelopes:
-        if len(waiting) >= in_flight:
-            waiting.popleft().result(WAIT_S)
-        waiting.append(_hand_in(engine, envelope, latencies_ns))
-    for done in waiting:
-        assert done.result(WAIT_S).receipt.code == 0
+    latencies_ns = _hand_in_all(engine, envelopes, in_flight)
     seconds = (time.monotonic_ns() - start_ns) / 1e9
     cpu_ms = (time.process_time_ns() - start_cpu_ns) / 1e6
     summed = summarize(latencies_ns, batch=1, seconds=seconds)
     return Driven(
-        per_second=summed.per_second,
+        per_second=len(envelopes) / seconds,
         cpu_ms_per_1000=cpu_ms / len(envelopes) * 1000,
         blocks=engine.ledger.tip.height - height,
         transactions=len(envelopes),
         p50_ms=summed.p50_ms,
         p99_ms=summed.p99_ms,
-        journal_bytes=(_journal_bytes(engine.ledger) - size) / len(envelopes),
+        journal_bytes=(_journal_bytes(engine.ledger) - journal_bytes) / len(envelopes),
         memory_mb=peak_mb(),
     )
 
 
-def _hand_in(engine: EmbeddedEngine, envelope: bytes, latencies_ns: list[int]) -> "Future[Done]":
+def _hand_in_all(
+    engine: EmbeddedEngine, envelopes: Sequence[bytes], in_flight: int
+) -> Sequence[int]:
+    """Hand in and wait for all; the time of each one that was timed, ns."""
+    latencies_ns: list[int] = []
+    waiting: deque[Future[Done]] = deque()
+    for number, envelope in enumerate(envelopes):
+        if len(waiting) >= in_flight:
+            waiting.popleft().result(WAIT_S)
+        if number % TIMED_SHARE:
+            waiting.append(engine.submit(envelope).done)
+        else:
+            waiting.append(_hand_in_timed(engine, envelope, latencies_ns))
+    for done in waiting:
+        assert done.result(WAIT_S).receipt.code == 0
+    return latencies_ns
+
+
+def _hand_in_timed(
+    engine: EmbeddedEngine, envelope: bytes, latencies_ns: list[int]
+) -> "Future[Done]":
     began_ns = time.monotonic_ns()
     done = engine.submit(envelope).done
     done.add_done_callback(lambda _: latencies_ns.append(time.monotonic_ns() - began_ns))

@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import enum
 
+from salus.base.comet.commit import Tally
 from salus.base.entry import UNREADABLE_CODE_MAX, UNSPENT_CODE_MAX, BlockEntry, TransactionEntry
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import (
@@ -46,16 +47,19 @@ class Verified:
     log_size: int
     log_root: bytes
     origin: str
-    """Whose note it is."""
+    """Whose note it is; under a block of CometBFT the chain's id."""
 
     cosigners: tuple[str, ...]
-    """Names, by the policy, of those whose cosignature holds."""
+    """Names, by the policy, of those whose cosignature holds; empty under a block."""
 
     quorum: tuple[int, int]
-    """Needed, and of how many; (0, m): its operator's word alone."""
+    """Needed, and of how many; (0, m): its operator's word alone. Under a block (0, 0)."""
 
     cosigned_s: int
     """Newest time a counted cosigner wrote, seconds since 1970 UTC; 0 without."""
+
+    votes: Tally | None
+    """Under a block: how many validators, and how much of their power, made it final."""
 
     growth: Growth
     anchor: Anchor | None
@@ -147,7 +151,10 @@ def _fate(verified: Verified) -> str:
 
 
 def _cosigned(verified: Verified) -> str:
-    needed, of = verified.quorum
+    votes, (needed, of) = verified.votes, verified.quorum
+    if votes is not None:
+        power = f"power {votes.power} of {votes.total}"
+        return f"{votes.voters} of {votes.validators} validators voted ({power})"
     if needed == 0:
         return "its operator's word alone"
     return f"{len(verified.cosigners)} of {of} cosigned (quorum {needed})"

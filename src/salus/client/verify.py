@@ -19,11 +19,10 @@ Everything is pure; the caller saves `Verified.anchor` by `trust.save_anchor`. A
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import TypeVar
 
-from salus.base import codec, merkle, note, proof_file, signing, tlog_proof
+from salus.base import codec, merkle, proof_file, signing
 from salus.base.entry import (
     UNREADABLE_CODE_MAX,
     BlockEntry,
@@ -32,22 +31,25 @@ from salus.base.entry import (
     decode_entry,
 )
 from salus.base.envelope import Envelope, check_envelope, transaction_id
-from salus.base.errors import Problem
-from salus.base.note_text import NoteRefused
-from salus.base.policy import Policy
 from salus.base.proof_file import (
     AbsentClaim,
     Claim,
     EventClaim,
+    FileAnchor,
     MessageClaim,
+    NoteAnchor,
     RowClaim,
     TransactionClaim,
 )
+from salus.client.steps import AGAIN, OTHER, Differs, step
 from salus.client.trust import Anchor, Trust
 from salus.client.verified import Growth, Unverified, Verified, describe
+from salus.client.verify_comet import CometEnd
+from salus.client.verify_note import NoteEnd
 from salus.state import proof as state_proof
 
 __all__ = ["Growth", "Unverified", "Verified", "describe", "verify"]
+
 
 def verify(
     proof: bytes,
@@ -88,7 +90,8 @@ def verify(
 
     # Step 9: against what was seen before.
     seen = Anchor(entry.height, place.root, place.size, backing.validators)
-    growth = _check_growth(trust.saved, seen, consistency)
+    number = 6 if isinstance(end, NoteEnd) else 9
+    growth = _check_growth(number, trust.saved, seen, consistency)
     return Verified(
         claim=file.claim,
         entry=entry,
@@ -152,21 +155,21 @@ def _check_path(claim: MessageClaim | EventClaim, count: int, expected: bytes) -
 
 
 def _check_growth(
-    saved: Anchor | None, seen: Anchor, consistency: Sequence[bytes] | None
+    number: int, saved: Anchor | None, seen: Anchor, consistency: Sequence[bytes] | None
 ) -> Growth:
-    """Step 6: one size has one root; another size is shown to be the same history, or not shown."""
+    """One size has one root; another size is shown to be the same history, or not shown."""
     if saved is None:
         return Growth.FIRST
     if saved.size == seen.size:
         if saved.root != seen.root:
-            raise _split(seen.size, "the same root as at your last check", "another root")
+            raise _split(number, seen.size, "the same root as at your last check", "another root")
         return Growth.SAME
     if consistency is not None:
         small, large = sorted((saved, seen), key=lambda anchor: anchor.size)
         try:
             merkle.check_consistency(small.size, large.size, small.root, large.root, consistency)
         except merkle.PathRefused:
-            raise _split(seen.size, "growth of your saved log", "no proof of it") from None
+            raise _split(number, seen.size, "growth of your saved log", "no proof of it") from None
     if seen.size < saved.size:
         return Growth.OLDER
     return Growth.NOT_SHOWN if consistency is None else Growth.SHOWN
@@ -184,5 +187,5 @@ def _anchor(saved: Anchor | None, seen: Anchor, growth: Growth) -> Anchor | None
     return None if moved == saved else moved
 
 
-def _split(size: int, expected: str, found: str) -> Unverified:
-    return Unverified(6, f"at size {size} {expected}", found, OTHER, name="SplitView")
+def _split(number: int, size: int, expected: str, found: str) -> Unverified:
+    return Unverified(number, f"at size {size} {expected}", found, OTHER, name="SplitView")

@@ -40,7 +40,8 @@ class CometEnd:
         if header.app_hash != self._app_hash():
             raise Unverified(4, "a header that holds this log and state", "another", AGAIN)
         votes = self._check_block(comet)
-        step(8, lambda: proof.follow(trust.validators, self.links, header, comet.chain_id), NEWER)
+        known = trust.known_set(comet)
+        step(8, lambda: proof.follow(known, self.links, header, comet.chain_id), NEWER)
         seen = KnownSet(header.height, header.validators_hash)
         return Backing(header.chain_id, votes=votes, validators=seen)
 

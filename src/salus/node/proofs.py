@@ -1,5 +1,7 @@
 """
-Proof files from one node's copy: the claim's bytes, its paths, and a note that meets the quorum.
+Proof files from one node's copy: the claim's bytes, its paths, and the signed thing they end at.
+
+That is a note which meets the quorum, or, in a network, a block that its validators made final.
 
 Nothing here is believed by the reader: `salus verify` checks the file against its own trust file.
 """
@@ -7,8 +9,9 @@ Nothing here is believed by the reader: `salus verify` checks the file against i
 from salus.base import merkle, proof_file
 from salus.base.entry import UNREADABLE_CODE_MAX
 from salus.base.errors import Category, Problem
-from salus.base.proof_file import NoteAnchor
+from salus.base.proof_file import FileAnchor
 from salus.node.checkpoints import Checkpoints
+from salus.node.comet.anchors import CometAnchors
 from salus.node.ledger import Ledger, Tip
 
 TABLE_BYTES = 2
@@ -18,10 +21,13 @@ TABLE_BYTES = 2
 class Proofs:
     """Builds `.salus-proof` files."""
 
-    def __init__(self, ledger: Ledger, checkpoints: Checkpoints) -> None:
-        """Both of one node."""
+    def __init__(
+        self, ledger: Ledger, checkpoints: Checkpoints, comet: CometAnchors | None = None
+    ) -> None:
+        """All of one node; `comet` where CometBFT orders, for proofs by its validators' votes."""
         self._ledger = ledger
         self._checkpoints = checkpoints
+        self._comet = comet
 
     def transaction(self, transaction_id: bytes) -> bytes:
         """That the transaction stands in the log, with its code; raises Problem as `_find`."""
@@ -72,7 +78,9 @@ class Proofs:
             )
         return found
 
-    def _anchor(self, height: int, position: int) -> NoteAnchor:
+    def _anchor(self, height: int, position: int) -> FileAnchor:
+        if self._comet is not None:
+            return self._comet.anchor(height, position)
         record = self._ledger.record(height)
         entries = self._ledger.entries(height)
         index = record.log_size - len(entries) + position
@@ -80,7 +88,7 @@ class Proofs:
         path = self._ledger.path(index, note.checkpoint.size)
         return proof_file.note_anchor(entries[position], index, path, note.text)
 
-    def _block_anchor(self, tip: Tip) -> NoteAnchor:
+    def _block_anchor(self, tip: Tip) -> FileAnchor:
         """The newest block entry: it holds the tip's state root, since empty blocks leave none."""
         height = self._ledger.height_of_entry(tip.log_size - 1)
         if height == 0:

@@ -14,6 +14,7 @@ import msgspec
 from salus.base.errors import Category, Problem
 from salus.modules.members import rules
 from salus.node import tls
+from salus.node.comet.home import CometHome
 from salus.node.directory import Reached
 from salus.node.journal import SEGMENT_BYTES
 
@@ -26,6 +27,16 @@ MemberHex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
+
+HOST_PORT = r"[a-z0-9.\-]+:[0-9]{1,5}\Z"
+
+HostPort = Annotated[str, msgspec.Meta(pattern=rf"^{HOST_PORT}")]
+
+NodeAddress = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{40}}@{HOST_PORT}")]
+"""A node among its peers: its key's address (20 B in hex), host and port."""
+
+SOCKET_BYTES_MAX = 107
+"""A Unix socket's path (`sockaddr_un` of Linux has 108 B with the zero at the end)."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,8 +58,8 @@ class MemberTable(Table, frozen=True):
     genesis: str
     """The network's genesis file, the same bytes at every member."""
 
-    orderer: MemberHex
-    """Whose embedded engine orders the blocks."""
+    orderer: MemberHex = ""
+    """Whose embedded engine orders the blocks; empty with a `[comet]` table."""
 
     demo_keys: bool = False
     """Whether keys marked as a demo's are taken; never with real people's records."""
@@ -76,6 +87,19 @@ class PeerDoorTable(Table, frozen=True):
     """Address to listen on."""
 
     port: Port = 9443
+
+
+class CometTable(Table, frozen=True):
+    """`[comet]`: this member's CometBFT, in a network whose members vote on each block."""
+
+    folder: str
+    """Node key, newest vote and CometBFT's blocks; beside the member's folder, not inside it."""
+
+    listen: HostPort
+    """`host:port` at which the other members' nodes connect."""
+
+    peers: list[NodeAddress] = []
+    """The other members' nodes, each `<node id>@<host:port>`."""
 
 
 class LedgerTable(Table, frozen=True):
@@ -112,6 +136,7 @@ class Settings(Table, frozen=True):
     peer_door: PeerDoorTable
     door: DoorTable = DoorTable()
     ledger: LedgerTable = LedgerTable()
+    comet: CometTable | None = None
     peers: list[PeerTable] = []
 
 
@@ -134,8 +159,16 @@ class Place:
 
     @property
     def orderer(self) -> bytes:
-        """Whose engine orders; 16 B."""
+        """Whose engine orders, 16 B; empty in a network."""
         return bytes.fromhex(self.settings.member.orderer)
+
+    @property
+    def comet(self) -> CometHome | None:
+        """CometBFT's folder and addresses, made whole; None where one member orders."""
+        table = self.settings.comet
+        if table is None:
+            return None
+        return CometHome(self.path(table.folder).absolute(), table.listen, tuple(table.peers))
 
     def reached(self) -> dict[bytes, Reached]:
         """The `[[peers]]`, certificates read; raises Problem CertificateMalformed."""
@@ -154,7 +187,8 @@ def read_settings(path: Path) -> Place:
     Read and check the file.
 
     Raises Problem SettingsMissing, SettingsMalformed (too long, no TOML, an unknown or missing
-    setting, a value out of range, an address that is none, two entries of one member).
+    setting, a value out of range, an address that is none, two entries of one member, neither or
+    both of `orderer` and `[comet]`, a folder too long for CometBFT's sockets).
     """
     try:
         data = path.read_bytes()
@@ -166,7 +200,9 @@ def read_settings(path: Path) -> Place:
         ) from None
     settings = _read(data)
     _check_addresses(settings)
-    return Place(settings, path.parent)
+    place = Place(settings, path.parent)
+    _check_engine(place)
+    return place
 
 
 def _read(data: bytes) -> Settings:
@@ -189,6 +225,17 @@ def _check_addresses(settings: Settings) -> None:
     names = [one.member for one in settings.peers]
     if len(set(names)) != len(names):
         raise _malformed("one [[peers]] entry a member")
+
+
+def _check_engine(place: Place) -> None:
+    home = place.comet
+    if (home is None) == (not place.settings.member.orderer):
+        raise _malformed("either member.orderer, who then orders alone, or a [comet] table")
+    if home is not None and len(bytes(home.abci_socket)) > SOCKET_BYTES_MAX:
+        raise _malformed(
+            f"a [comet] folder whose sockets have paths of at most {SOCKET_BYTES_MAX} bytes, found "
+            f"{len(bytes(home.abci_socket))}: choose a folder nearer to the root"
+        )
 
 
 def _malformed(expected: str) -> Problem:

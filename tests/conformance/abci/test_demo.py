@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from salus.doors.demo.comet import CometNetwork
 from salus.doors.demo.screen import Screen
 from salus.doors.demo.tour import Tour
-from tests.conformance.abci.demo import CometDemo
 from tests.conformance.abci.test_real_program import needs_program
+
+SEGMENT_BYTES = 1024 * 1024
 
 
 @pytest.mark.slow
 @needs_program
 def test_the_tour_holds_on_a_network(tmp_path: Path) -> None:
     """Records, grants, releases, revocation, proofs, a lost disk: on four validators."""
-    network = CometDemo(tmp_path)
+    network = CometNetwork(tmp_path, segment_bytes=SEGMENT_BYTES)
     try:
         Tour(network, Screen(Console(file=io.StringIO(), width=100)), 3).run()
     finally:

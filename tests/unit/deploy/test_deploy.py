@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -150,7 +150,8 @@ def settings_named() -> set[str]:
     tables = {"peers": settings_module.PeerTable}
     for field in msgspec.structs.fields(Settings):
         if field.name != "peers":
-            tables[field.name] = field.type
+            # An optional table is a union with None.
+            tables[field.name] = next(iter(get_args(field.type)), field.type)
     return {
         f"{table}.{field.name}"
         for table, kind in tables.items()

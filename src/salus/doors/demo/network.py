@@ -13,11 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from salus.base.hashing import domain_hash
-from salus.base.signing import SigningKey
+from salus.doors.demo.genesis import Founder, demo_issuers, genesis_file
 from salus.gateway.gateway import Gateway
-from salus.gateway.staff import Person
-from salus.machine.genesis import FORMAT, Genesis, write_genesis
 from salus.node.keys import MemberKeys, make_demo_keys
 from salus.node.node import Node, NodeSettings
 from salus.node.peers import Transport, peer_down
@@ -25,9 +22,6 @@ from salus.node.ports import Clock, RealClock
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A demo's journal files: eight times smaller than a real node's."""
-
-ISSUER = 7
-"""Role number of an issuer."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +90,7 @@ class DemoNetwork:
         """Start one member on its own folder."""
         cast = next(one for one in CAST if one.name == name)
         keys = self.keys[name]
-        settings = NodeSettings(
-            folder=self.home(name) / "node",
-            genesis=self.genesis,
-            orderer=self.keys[CAST[0].name].member,
-            segment_bytes=self._segment_bytes,
-            verify_workers=1 if name == CAST[0].name else 0,
-        )
-        node = Node(settings, keys, self._transports(name), self.clock)
+        node = Node(self._settings(name), keys, self._transports(name), self.clock)
         gateway = Gateway(self.home(name) / "gateway", node)
         for person in demo_issuers(keys.house):
             gateway.staff.keep_issuer(person)
@@ -136,14 +123,13 @@ class DemoNetwork:
         """A member's own folder."""
         return self.folder / name
 
+    def disks(self, name: str) -> list[Path]:
+        """All folders a member's processes write to, its keys apart."""
+        return [self.home(name)]
+
     def token(self, name: str) -> str:
         """The member's operator token, made once, mode 0600."""
-        path = self.folder / "keys" / name / "operator.token"
-        if not path.exists():
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(file, "w") as stream:
-                stream.write(os.urandom(24).hex())
-        return path.read_text()
+        return operator_token(self.folder / "keys" / name / "operator.token")
 
     def _transports(self, name: str) -> Mapping[bytes, Transport]:
         return {
@@ -169,60 +155,28 @@ class DemoNetwork:
 
         return carry
 
+    def _settings(self, name: str) -> NodeSettings:
+        return NodeSettings(
+            folder=self.home(name) / "node",
+            genesis=self.genesis,
+            orderer=self.keys[CAST[0].name].member,
+            segment_bytes=self._segment_bytes,
+            verify_workers=1 if name == CAST[0].name else 0,
+        )
+
+    def _founder(self, cast: Cast) -> Founder:
+        return Founder(cast.title, self.keys[cast.name])
+
     def _genesis(self) -> bytes:
-        path = self.folder / GENESIS
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(write_genesis(self._first_state()))
-        return path.read_bytes()
-
-    def _first_state(self) -> Genesis:
-        return Genesis(
-            format=FORMAT,
-            name="salus demo",
-            time_ms=self.clock.now_ms(),
-            mode="embedded",
-            version=1,
-            members=[self._first_member(cast) for cast in CAST],
-            parameters={},
-            modules={
-                "consent": [
-                    {"member": self.keys[cast.name].member.hex(), "x": x}
-                    for x, cast in enumerate(CAST, start=1)
-                ]
-            },
+        return genesis_file(
+            self.folder / GENESIS, [self._founder(cast) for cast in CAST], self.clock.now_ms()
         )
 
-    def _first_member(self, cast: Cast) -> dict[str, object]:
-        keys = self.keys[cast.name]
-        public = {
-            1: keys.transaction.public,
-            2: keys.sealing.public,
-            4: keys.service.public,
-            5: keys.log.public,
-        }
-        return {
-            "name": cast.title,
-            "keys": [{"use": use, "key": key.hex()} for use, key in public.items()],
-            "issuers": [
-                {
-                    "id": person.id.hex(),
-                    "key": SigningKey(person.seed).public.hex(),
-                    "credential": domain_hash("credential", person.id, b"demo").hex(),
-                }
-                for person in demo_issuers(keys.house)
-            ],
-        }
 
-
-def demo_issuers(house: bytes) -> list[Person]:
-    """Two issuers of a member, made from its demo keys, so that any restart knows them."""
-    return [
-        Person(
-            id=domain_hash("credential", house, bytes([number]))[:16],
-            name=f"issuer {number + 1}",
-            role=ISSUER,
-            seed=domain_hash("credential", house, b"seed", bytes([number])),
-        )
-        for number in range(2)
-    ]
+def operator_token(path: Path) -> str:
+    """A member's operator token, made once, mode 0600."""
+    if not path.exists():
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w") as stream:
+            stream.write(os.urandom(24).hex())
+    return path.read_text()

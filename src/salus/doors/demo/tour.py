@@ -123,7 +123,8 @@ class Tour:
         found = [
             path
             for member in CAST
-            for path in self.network.home(member.name).rglob("*")
+            for folder in self.network.disks(member.name)
+            for path in folder.rglob("*")
             if path.is_file() and any(name.encode() in path.read_bytes() for name in names)
         ]
         _hold(not found, f"a patient's name stands in {len(found)} files")

@@ -13,7 +13,7 @@ import structlog
 from salus.base.errors import Category, Problem, Refusal
 from salus.base.signing import member_id
 from salus.chain import machine
-from salus.doors.demo.network import demo_issuers
+from salus.doors.demo.genesis import demo_issuers
 from salus.doors.http.app import create_app
 from salus.doors.http.member import MemberDoor
 from salus.doors.member.peer_app import create_peer_app
@@ -24,6 +24,7 @@ from salus.modules.members import queries as members
 from salus.modules.members.messages import SetAddress
 from salus.modules.members.state import TRANSACTION
 from salus.node import tls
+from salus.node.comet.home import CometHome
 from salus.node.directory import Directory
 from salus.node.keys import MemberKeys, load_keys
 from salus.node.node import Node, NodeSettings
@@ -81,14 +82,17 @@ class MemberProcess:
         Start node and gateway.
 
         `new`: the ordering member may begin a ledger; `fast`: an empty folder is filled from a
-        snapshot. Raises Problem LedgerMissing, LedgerElsewhere, and those of `rejoin_by_snapshot`.
+        snapshot. Raises Problem NetworkStart, NodeKeyMissing, LedgerMissing, LedgerElsewhere, and
+        those of `rejoin_by_snapshot`.
         """
         place, keys = prepared.place, prepared.keys
         self._place = place
         self._directory = prepared.directory
         self._stopping = threading.Event()
         folder = place.home / "node"
-        if is_empty(folder):
+        if place.comet is not None:
+            _check_network_start(place.comet, is_told=new or fast)
+        elif is_empty(folder):
             _fill(prepared, new=new, fast=fast)
         settings = NodeSettings(
             folder=folder,
@@ -97,6 +101,7 @@ class MemberProcess:
             segment_bytes=place.settings.ledger.segment_bytes,
             verify_workers=place.settings.ledger.verify_workers,
             snapshot_blocks=place.settings.ledger.snapshot_blocks,
+            comet=place.comet,
         )
         transports = {one: self._directory.transport(one) for one in prepared.others}
         self.node = Node(settings, keys, transports)
@@ -176,6 +181,24 @@ class MemberProcess:
     def _on_ledger(self) -> list[bytes]:
         row = members.member(self.node.ledger.view(), self.node.keys.member)
         return [] if row is None else row.certificates
+
+
+def _check_network_start(home: CometHome, *, is_told: bool) -> None:
+    """Refuse what only an embedded ledger has, and a start with a node key nobody knows."""
+    if is_told:
+        raise Problem(
+            Category.CONFLICT,
+            "NetworkStart",
+            "this member is one of a network: it takes every block from the others by itself. "
+            "Start it without --new and --fast",
+        )
+    if not home.has_node_key():
+        raise Problem(
+            Category.NOT_FOUND,
+            "NodeKeyMissing",
+            f"expected this member's node key in {home.folder.name}/config: put its copy back, or "
+            "make another by `salus node show` and have the members vote it in",
+        )
 
 
 def _fill(prepared: Prepared, *, new: bool, fast: bool) -> None:

@@ -13,6 +13,7 @@ challenge (32 bytes): neither can pass for the other.
 
 import base64
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,9 @@ than two heartbeats: 30 s, as the embedded engine keeps it."""
 
 RPC_BATCH_MAX = 100
 """Transactions handed over in one call."""
+
+NEWEST_VOTE = "priv_validator_state.json"
+"""In `data/`: what the node key signed last. Lost or old, a node may vote twice."""
 
 KEY_TYPE = "tendermint/PubKeyEd25519"
 SECRET_TYPE = "tendermint/PrivKeyEd25519"  # noqa: S105 (a type's name)
@@ -65,13 +69,30 @@ class CometHome:
         """Where CometBFT takes transactions: in a folder that only its owner may enter."""
         return self.folder / "run" / "rpc.sock"
 
+    def has_node_key(self) -> bool:
+        """Whether a node key was made or put here."""
+        return self._key_file.exists()
+
     def node_key(self) -> SigningKey:
         """The node key; a new one is made at the first call, unless one was put here before."""
-        path = self.folder / "config" / "priv_validator_key.json"
-        if not path.exists():
+        if not self.has_node_key():
             self.put_key(SigningKey.random())
-        secret = json.loads(path.read_text())["priv_key"]["value"]
+        secret = json.loads(self._key_file.read_text())["priv_key"]["value"]
         return SigningKey(base64.b64decode(secret)[:32])
+
+    def forget_blocks(self) -> None:
+        """
+        Remove all but the keys and the newest vote, of a stopped node.
+
+        With an empty ledger it then takes every block from the others; with the newest vote kept
+        it cannot vote twice.
+        """
+        data = self.folder / "data"
+        for path in sorted(data.iterdir()):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != NEWEST_VOTE:
+                path.unlink()
 
     def put_key(self, key: SigningKey) -> None:
         """Write the files that hold a new node key; it has not signed any vote elsewhere."""
@@ -85,9 +106,9 @@ class CometHome:
             "priv_key": secret,
         }
         nothing_voted = {"height": "0", "round": 0, "step": 0}
-        write_whole(data / "priv_validator_state.json", json.dumps(nothing_voted).encode())
+        write_whole(data / NEWEST_VOTE, json.dumps(nothing_voted).encode())
         write_whole(config / "node_key.json", json.dumps({"priv_key": secret}).encode())
-        write_whole(config / "priv_validator_key.json", json.dumps(validator).encode())
+        write_whole(self._key_file, json.dumps(validator).encode())
 
     def write(self, ledger: Ledger) -> None:
         """Write the settings, and the genesis file if there is none: call before each start."""
@@ -97,6 +118,10 @@ class CometHome:
         if not genesis.exists():
             write_whole(genesis, genesis_document(ledger))
         write_whole(self.folder / "config" / "config.toml", self._settings().encode())
+
+    @property
+    def _key_file(self) -> Path:
+        return self.folder / "config" / "priv_validator_key.json"
 
     def _settings(self) -> str:
         return "".join(
