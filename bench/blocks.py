@@ -19,6 +19,9 @@ from bench.report import Line
 from bench.runs import TIMES, in_process, in_turns, median_of
 
 FULL_BLOCK = 1_000
+FULL_IN_FLIGHT = 2_400
+"""Waiting at any time, so that blocks have about 1,000: one is made, one gathers, some answered."""
+
 IN_FLIGHT = 100
 LATENCY_TRANSACTIONS = 20_000
 LATENCY_BAR_MS = 30.0
@@ -42,7 +45,7 @@ def _full_blocks(loaded: Loaded, transactions: int) -> Iterator[Line]:
     driven: list[Driven] = []
 
     def run() -> float:
-        driven.append(_drive_in_process(loaded, transactions, 2 * FULL_BLOCK))
+        driven.append(_drive_in_process(loaded, transactions, FULL_IN_FLIGHT))
         return driven[-1].per_second
 
     results = in_turns({"Salus": run, **peers})

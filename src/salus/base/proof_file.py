@@ -145,6 +145,14 @@ def parse(data: bytes) -> ProofFile:
     return file
 
 
+def tlog_text(data: bytes) -> str:
+    """The C2SP `.tlog-proof` inside a file; raises ProofFileRefused: as `parse`, or none there."""
+    anchor = parse(data).anchor
+    if not isinstance(anchor, NoteAnchor):
+        raise ProofFileRefused("expected a proof under a note, found one under a block")
+    return anchor.tlog_proof
+
+
 def note_anchor(entry: bytes, index: int, hashes: Sequence[bytes], note: str) -> NoteAnchor:
     """The anchor of the log entry at `index`: its bytes, its path to the note's root, the note."""
     return NoteAnchor(tlog_proof=TlogProof(entry, index, tuple(hashes), note).text)

@@ -15,7 +15,8 @@ YOUNG_COLLECTIONS_MAX = 20
 MIDDLE_COLLECTIONS_MAX = 50
 """So the oldest are walked after a hundred million new objects, not after seventy thousand."""
 
-SWITCH_S = 0.001
+import os
+SWITCH_S = float(os.environ.get("SW","0.001"))
 """
 How long a thread may keep the interpreter while others want it: a fifth of the usual.
 

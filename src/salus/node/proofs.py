@@ -29,6 +29,11 @@ class Proofs:
         self._checkpoints = checkpoints
         self._comet = comet
 
+    @property
+    def noted(self) -> "Proofs":
+        """The same, always under a note: what other C2SP tools read."""
+        return Proofs(self._ledger, self._checkpoints)
+
     def transaction(self, transaction_id: bytes) -> bytes:
         """That the transaction stands in the log, with its code; raises Problem as `_find`."""
         height, position = self._find(transaction_id)

@@ -66,9 +66,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Four nodes; the tests here go on from each other's blocks."""
     with LocalNetwork(tmp_path_factory.mktemp("network")) as network:
-        made = World(network)
-        yield made
-        made.anchors.close()
+        yield World(network)
 
 
 def links(file: bytes) -> int:
@@ -131,7 +129,6 @@ def test_links_are_found_by_a_node_that_never_kept_them(world: World) -> None:
     other = CometAnchors(node.ledger, world.network.homes[1])
     height, position = node.ledger.find(made) or (0, 0)
     found = other.anchor(height, position)
-    other.close()
 
     assert isinstance(known, CometAnchor)
     assert [one.header for one in known.links] == [one.header for one in found.links]

@@ -6,6 +6,9 @@ from typing import Annotated
 import structlog
 import typer
 
+from salus.doors.cli.network import DATA as NETWORK_DATA
+from salus.doors.cli.network import find_comet
+from salus.doors.demo.comet import CometNetwork
 from salus.doors.demo.network import DemoNetwork, Member
 from salus.doors.demo.screen import Screen
 from salus.doors.demo.tour import Tour
@@ -24,7 +27,16 @@ DATA = Path("salus-demo")
 
 def demo(
     *,
-    data: Data = DATA,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the demo network, salus-demo or salus-network; made if new."),
+    ] = None,
+    votes: Annotated[
+        bool,
+        typer.Option(
+            "--network", help="Blocks are ordered by four CometBFT processes that vote on each."
+        ),
+    ] = False,
     patients: Annotated[
         int, typer.Option(help="How many sample patients to bring in.", min=1, max=PATIENTS)
     ] = PATIENTS,
@@ -36,10 +48,13 @@ def demo(
     """
     Take the guided tour: four members, real records, one grant from its birth to its end.
 
+    With --network each member runs a CometBFT process of its own, built once where there is none;
+    nodes and gateways stay in this process. `salus network up` starts the same folder as processes.
+
     Example: salus demo --patients 10 --serve
     """
     screen = Screen()
-    network = DemoNetwork(data)
+    network = _voting(data or NETWORK_DATA) if votes else DemoNetwork(data or DATA)
     try:
         Tour(network, screen, patients).run()
         if keep_running:
@@ -61,6 +76,11 @@ def up(*, data: Data = DATA, port: Port = 8080) -> None:
         _serve(network, screen, port)
     finally:
         network.close()
+
+
+def _voting(data: Path) -> CometNetwork:
+    find_comet()
+    return CometNetwork(data)
 
 
 def _serve(network: DemoNetwork, screen: Screen, port: int) -> None:

@@ -15,6 +15,7 @@ from salus.doors.member.layout import container_seats, lay_out, loopback_seats
 from salus.doors.member.process import MemberProcess, Prepared, prepare
 from salus.machine.genesis import network_id
 from salus.node import tls
+from salus.node.comet.validators import node_id
 from salus.node.ledger import Ledger
 from salus.node.ports import RealClock
 from salus.node.process import settle
@@ -56,7 +57,7 @@ def show(config: Config, *, passphrase_fd: PassphraseFd = None, as_json: Json = 
     """
     Show who a configuration is: what the other members' operators are told.
 
-    Makes the certificate if there is none yet.
+    Makes the certificate, and a network's node key, if there is none yet.
 
     Example: salus node show north.toml
     """
@@ -73,6 +74,12 @@ def show(config: Config, *, passphrase_fd: PassphraseFd = None, as_json: Json = 
         "fingerprint": tls.fingerprint(certificate),
         "until_ms": tls.until_ms(certificate),
     }
+    if place.comet is not None:
+        node_key = place.comet.node_key().public
+        value |= {
+            "node_key": node_key.hex(),
+            "node": f"{node_id(node_key)}@{place.comet.listen}",
+        }
     show_json(value) if as_json else show_fields(value)
 
 
@@ -117,6 +124,13 @@ def recover(
     Example: salus node recover north.toml
     """
     prepared = _prepare(config, passphrase_fd)
+    if prepared.place.comet is not None:
+        raise Problem(
+            Category.CONFLICT,
+            "NetworkMember",
+            "this member is one of a network: CometBFT brings it every block it lacks. Start it by "
+            "`salus node run`",
+        )
     with closing(_open(prepared)) as ledger:
         count = rejoin_by_blocks(ledger, prepared.peers(), despite_missing=despite_missing)
         say(f"{count} blocks fetched and executed; height {ledger.tip.height}, app hash "

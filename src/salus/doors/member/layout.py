@@ -5,12 +5,13 @@ What operators of a real network do on four machines, done in one folder: each m
 certificate, all agree on the genesis file, each is handed the others' certificates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from salus.doors.demo.network import CAST, DemoNetwork
+from salus.doors.demo.network import CAST, DemoNetwork, operator_token
 from salus.node import tls
+from salus.node.keys import MemberKeys
 from salus.node.ports import RealClock
 from salus.node.small_file import write_whole
 
@@ -52,24 +53,46 @@ def lay_out(folder: Path, seats: Sequence[Seat], ledger: str = "") -> list[Path]
 
     Keys and genesis that are there are kept. `ledger`: lines of every file's `[ledger]` table.
     """
-    network = DemoNetwork(folder)
-    ids = {name: keys.member.hex() for name, keys in network.keys.items()}
+    keys = DemoNetwork(folder).keys
+    tables = f"[ledger]\n{ledger}\n"
+    engine = Engine(keys[CAST[0].name].member.hex(), dict.fromkeys(keys, tables))
+    return write_members(folder, seats, keys, engine)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the configurations say of the order of blocks."""
+
+    orderer: str
+    """Id of the member whose engine orders, hex; empty in a network."""
+
+    tables: Mapping[str, str]
+    """More tables of each member's file, by its name."""
+
+
+def write_members(
+    folder: Path, seats: Sequence[Seat], keys: Mapping[str, MemberKeys], engine: Engine
+) -> list[Path]:
+    """Write each member's token, certificate and configuration; returns the last, as seated."""
     now_ms = RealClock().now_ms()
-    for name, keys in network.keys.items():
-        network.token(name)
-        own = tls.OwnCertificates(folder / "keys" / name, keys.service, keys.member, now_ms)
-        write_whole(folder / f"{name}.crt", own.serving([]))
+    for seat in seats:
+        secrets, own = folder / "keys" / seat.name, keys[seat.name]
+        operator_token(secrets / "operator.token")
+        certificates = tls.OwnCertificates(secrets, own.service, own.member, now_ms)
+        write_whole(folder / f"{seat.name}.crt", certificates.serving([]))
     paths = []
     for seat in seats:
-        others = [one for one in seats if one is not seat]
-        text = _own_tables(seat, ids[CAST[0].name], ledger)
-        text += "".join(_peer_table(one, ids[one.name]) for one in others)
+        text = _own_tables(seat, engine)
+        text += "".join(
+            _peer_table(one, keys[one.name].member.hex()) for one in seats if one is not seat
+        )
         paths.append(folder / f"{seat.name}.toml")
         write_whole(paths[-1], text.encode())
     return paths
 
 
-def _own_tables(seat: Seat, orderer: str, ledger: str) -> str:
+def _own_tables(seat: Seat, engine: Engine) -> str:
+    orderer = f'orderer = "{engine.orderer}"\n' if engine.orderer else ""
     return f"""\
 # A demo's member: its keys lie in the clear, so no real person's records belong here.
 [member]
@@ -77,8 +100,7 @@ name = "{seat.name}"
 folder = "{seat.name}"
 keys = "keys/{seat.name}"
 genesis = "genesis.json"
-orderer = "{orderer}"
-demo_keys = true
+{orderer}demo_keys = true
 
 [door]
 host = "{seat.listen}"
@@ -90,9 +112,7 @@ host = "{seat.listen}"
 port = {seat.peer_port}
 url = "{seat.url}"
 
-[ledger]
-{ledger}
-"""
+{engine.tables[seat.name]}"""
 
 
 def _peer_table(seat: Seat, member: str) -> str:

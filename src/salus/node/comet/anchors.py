@@ -14,7 +14,7 @@ from salus.base.comet import proof
 from salus.base.comet.commit import BlockRefused
 from salus.base.comet.header import Header, read_header
 from salus.base.comet.proof import KnownSet, read_block
-from salus.base.errors import Category, Fault, Problem
+from salus.base.errors import Category, Problem
 from salus.base.proof_file import CometAnchor, SignedHeader
 from salus.machine.tables import META
 from salus.node.comet.app import chain_id
@@ -34,15 +34,16 @@ class CometAnchors:
         self._ledger = ledger
         self._reader = BlockReader(home.rpc_socket)
         self._lock = threading.Lock()
-        self._links: list[SignedHeader] = []
+        self._start: Header | None = None
         self._reached: Header | None = None
-        """The links lead to the validators of this header."""
+        self._links: list[tuple[int, SignedHeader]] = []
+        """With their heights: from the validators of `start` to those of `reached`."""
 
     def anchor(self, height: int, position: int) -> CometAnchor:
         """
         The anchor of entry `position` of the block at `height`.
 
-        Raises Problem NextBlockMissing, CometDown.
+        Raises Problem NextBlockMissing, CometDown, BlockUnsound.
         """
         newest = self._ledger.wait_above(height, NEXT_BLOCK_S).height
         if newest <= height:
@@ -66,30 +67,37 @@ class CometAnchors:
             state_root=left.state,
         )
 
-    def close(self) -> None:
-        """Close the connections to CometBFT."""
-        self._reader.close()
-
     def _links_to(self, signed: SignedHeader) -> list[SignedHeader]:
-        """The links to a block at or above all those before, checked as a reader does."""
+        """The links below a block, checked with it as a reader does."""
         block = read_block(signed.header, signed.commit, signed.validators)
+        height, name = block.header.height, chain_id(self._ledger.network)
         with self._lock:
-            start = self._header(self._first_height())
-            at = self._reached or start
-            while at.validators_hash != block.header.validators_hash:
-                last = self._last_of_set(at, block.header)
-                self._links.append(self._reader.signed(last))
-                at = self._header(last + 1)
-            self._reached = at
-            links = list(self._links)
-        name = chain_id(self._ledger.network)
+            start = self._reach(block.header)
+            links = [link for at, link in self._links if at < height]
         read = [read_block(one.header, one.commit, one.validators) for one in links]
+        known = KnownSet(start.height, start.validators_hash)
         try:
             proof.check_final(block, name)
-            proof.follow(KnownSet(start.height, start.validators_hash), read, block.header, name)
+            proof.follow(known, read, block.header, name)
         except BlockRefused as error:
-            raise Fault(f"CometBFT's own block does not verify: {error}") from None
+            raise Problem(
+                Category.FAULT, "BlockUnsound", f"CometBFT's own block does not verify: {error}"
+            ) from None
         return links
+
+    def _reach(self, end: Header) -> Header:
+        """Lengthen the links to the validators of `end`; returns the header they start at."""
+        start = self._start = self._start or self._header(self._first_height())
+        at = self._reached or start
+        if at.height >= end.height:
+            return start
+        while at.validators_hash != end.validators_hash:
+            last = self._last_of_set(at, end)
+            link, at = self._reader.signed(last), self._header(last + 1)
+            self._links.append((last, link))
+            self._reached = at
+        self._reached = end
+        return start
 
     def _last_of_set(self, start: Header, end: Header) -> int:
         """A height from `start` on, below `end`, after which the validators of `start` change."""

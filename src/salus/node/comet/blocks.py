@@ -6,12 +6,15 @@ protobuf. Whoever hands a block on checks it first, so a difference is found her
 """
 
 import re
+import socket
 from calendar import timegm
+from contextlib import closing
 from datetime import datetime
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlencode
 
-import httpx
 import msgspec
 
 from salus.base.comet import wire
@@ -185,15 +188,11 @@ class Answer(msgspec.Struct):
 
 
 class BlockReader:
-    """Asks CometBFT over its Unix socket; any thread."""
+    """Asks CometBFT over its Unix socket, on a connection a question; any thread."""
 
-    def __init__(self, socket: Path) -> None:
-        """`socket`: need not be there yet."""
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
-            base_url="http://cometbft",
-            timeout=TIMEOUT_S,
-        )
+    def __init__(self, path: Path) -> None:
+        """`path`: of the socket; need not be there yet."""
+        self._path = path
 
     def header(self, height: int) -> Header:
         """The header at a height; raises Problem CometDown."""
@@ -213,21 +212,32 @@ class BlockReader:
             validators=tuple(one.leaf for one in validators),
         )
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
     def _ask(self, method: str, kind: type[T], **words: int) -> T:
         try:
-            answer = self._http.get(f"/{method}", params=words)
-            told = msgspec.json.decode(answer.content, type=Answer)
+            with closing(_UnixConnection(self._path)) as http:
+                http.request("GET", f"/{method}?{urlencode(words)}")
+                told = msgspec.json.decode(http.getresponse().read(), type=Answer)
             return msgspec.json.decode(told.result, type=kind)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
+        except (OSError, HTTPException, msgspec.DecodeError) as error:
             raise Problem(
                 Category.UNAVAILABLE,
                 "CometDown",
                 f"CometBFT does not tell its block ({type(error).__name__}); ask again",
             ) from None
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("cometbft", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket; http.client calls this."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 def timestamp(text: str) -> bytes:

@@ -1,0 +1,50 @@
+"""
+A stopped member's copy of the ledger set aside, so that it takes every block from the others.
+
+Its vault, witness, gateway and notes stay, and so does the newest vote of its node key: whoever
+loses that may vote twice.
+"""
+
+from pathlib import Path
+
+from salus.base.errors import Category, Problem
+from salus.doors.network.stopping import is_running
+from salus.node.settings import Place
+
+LEDGER = ("journal", "log", "state", "snapshots")
+"""What is made of blocks, and of them alone."""
+
+
+def set_ledger_aside(place: Place) -> Path:
+    """
+    Move the ledger into a new folder beside the member's, forget CometBFT's blocks; that folder.
+
+    Raises Problem MemberRuns, NoNetwork.
+    """
+    node, home = place.home / "node", place.comet
+    if home is None:
+        raise Problem(
+            Category.CONFLICT,
+            "NoNetwork",
+            "this member follows an ordering member: start it by `salus node run --fast`",
+        )
+    if is_running(node):
+        raise Problem(
+            Category.CONFLICT,
+            "MemberRuns",
+            f"{place.settings.member.name} runs: stop it first, or all by `salus network down`",
+        )
+    aside = _unused(place.home)
+    aside.mkdir(parents=True)
+    for name in LEDGER:
+        if (node / name).exists():
+            (node / name).rename(aside / name)
+    home.forget_blocks()
+    return aside
+
+
+def _unused(home: Path) -> Path:
+    number = 1
+    while (found := home.with_name(f"{home.name}.aside-{number}")).exists():
+        number += 1
+    return found
