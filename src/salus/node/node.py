@@ -16,6 +16,7 @@ from salus.chain import machine
 from salus.machine.genesis import network_id
 from salus.node.archive import routes as archive_routes
 from salus.node.checkpoints import Checkpoints
+from salus.node.comet.anchors import CometAnchors
 from salus.node.comet.home import CometHome
 from salus.node.cometbft import CometEngine, CometOrdering
 from salus.node.cosigner import ROUTE as COSIGN
@@ -157,7 +158,9 @@ class Node:
         folder = self.settings.folder / "notes"
         self.cosigner = Cosigner(folder / "cosigned", self.ledger, signer, self.clock)
         self.checkpoints = Checkpoints(folder, self.ledger, signer, list(self.peers.values()))
-        self.proofs = Proofs(self.ledger, self.checkpoints)
+        home = self.settings.comet
+        by_votes = None if home is None else CometAnchors(self.ledger, home)
+        self.proofs = Proofs(self.ledger, self.checkpoints, by_votes)
         self._check_nothing_signed_is_lost()
 
     def _check_nothing_signed_is_lost(self) -> None:

@@ -199,6 +199,17 @@ def test_one_trust_file_serves_both_anchors() -> None:
     assert KnownSet(3, set_hash(CHAIN.validators)) == by_votes.anchor.validators
 
 
+def test_only_a_note_is_for_other_tools() -> None:
+    """A `.tlog-proof` is taken out of a file under a note, never made of one under a block."""
+    log = grown(1)
+    end = log.anchor(1)
+    noted = proof_file.build_message(log.network, end, MESSAGES[0], 0, path(MESSAGES, 0))
+
+    assert end.tlog_proof == proof_file.tlog_text(noted)
+    with pytest.raises(proof_file.ProofFileRefused, match="under a block"):
+        proof_file.tlog_text(file_of(log, 3))
+
+
 def test_an_older_trust_file_says_what_to_do() -> None:
     """One without validators cannot check votes."""
     with pytest.raises(Unverified, match="Export your trust file again") as refused:

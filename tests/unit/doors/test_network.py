@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from salus.base import codec
 from salus.base.errors import Problem
 from salus.doors.demo.comet import CometNetwork
 from salus.doors.demo.network import DemoNetwork
+from salus.doors.http.plain import event
 from salus.doors.member.process import MemberProcess, prepare
 from salus.doors.network.layout import lay_out_network, read_network
 from salus.doors.network.member import MemberRun, last_words
 from salus.doors.network.rejoin import set_ledger_aside
-from salus.doors.network.standing import minority
+from salus.doors.network.standing import minority, misbehaviour
 from salus.doors.network.stopping import stop_network
 from salus.doors.network.supervisor import Supervisor
 from salus.machine.genesis import read_genesis
+from salus.modules.members.events import Misbehaved, PractitionerEnded
 from salus.node.comet.home import NEWEST_VOTE
 from salus.node.comet.validators import node_id
 from salus.node.folder_lock import FolderLock
@@ -138,6 +141,17 @@ def test_a_lost_node_key_is_never_made_anew_in_silence(tmp_path: Path) -> None:
         MemberProcess(prepare(places[0], None))
 
 
+def test_another_genesis_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """Its CometBFT began with the right one: the member says so, and is not tried again."""
+    place = lay_out_network(tmp_path, 4, 9000)[0]
+    assert place.comet is not None
+    file = place.comet.folder / "config" / "genesis.json"
+    file.write_text('{"chain_id": "salus-0123456789abcdef"}')
+
+    with pytest.raises(Problem, match=r"GenesisDiffers: .* salus-0123456789abcdef: put back"):
+        MemberProcess(prepare(place, None))
+
+
 def test_who_a_member_is_names_its_node(tmp_path: Path) -> None:
     """`salus node show` prints what the others put under `comet.peers`, and what a vote admits."""
     places = lay_out_network(tmp_path, 4, 9000)
@@ -173,6 +187,16 @@ MINORITIES = {
 def test_who_differs_from_most(hashes: dict[str, str], names: list[str]) -> None:
     """A member is named only against more than half of those that answer."""
     assert names == minority(hashes)
+
+
+def test_evidence_is_read_from_a_block_s_events() -> None:
+    """As the machine writes the event and the door shows it; other events are passed over."""
+    caught = Misbehaved(member=bytes(16), height=7, kind="duplicate_vote")
+    other = PractitionerEnded(member=bytes(16), practitioner=bytes(16))
+    events = [event(codec.encode(one)) for one in (other, caught)]
+    expected = {"block": 9, "member": "00" * 16, "height": 7, "kind": "duplicate_vote"}
+
+    assert [expected] == misbehaviour(9, events)
 
 
 LOGS = {

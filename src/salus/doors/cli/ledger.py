@@ -1,18 +1,24 @@
 """Commands that read a member's ledger: status, members, tx, proof, trust export."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from salus.base.comet.validators import Validator
 from salus.base.policy import default_policy
 from salus.client import trust as trust_file
-from salus.client.trust import Trust
+from salus.client.trust import CometTrust, Trust
 from salus.doors.cli.output import Json, say, show_fields, show_json, show_table
 from salus.doors.cli.site import DATA, URL, As, Data, Site, Url
+from salus.modules.members.state import NODE
+from salus.node.comet.app import chain_id
 from salus.node.member_keys import LOG_USE
 
 TxId = Annotated[str, typer.Argument(help="Transaction id, 64 hex digits.")]
+
+SET_DELAY = 2
+"""What the members' table says after a block makes the validators of the second one after it."""
 
 trust = typer.Typer(help="What a verifier takes as given.", no_args_is_help=True)
 
@@ -89,13 +95,26 @@ def export(*, url: Url = URL, member: As = None, data: Data = DATA) -> None:
     """
     site = Site(url, member, data)
     network = bytes.fromhex(site.get("/v1/status")["network"])
+    told = site.get("/v1/members")
+    active = [one for one in told["members"] if one["status"] == "active"]
     logs = {
         bytes.fromhex(one["id"]): bytes.fromhex(one["keys"][str(LOG_USE)][0])
-        for one in site.get("/v1/members")["members"]
-        if one["status"] == "active" and str(LOG_USE) in one["keys"]
+        for one in active
+        if str(LOG_USE) in one["keys"]
     }
-    made = Trust.of(network, default_policy(network, logs))
+    comet = _comet(network, told["height"], active)
+    made = Trust.of(network, default_policy(network, logs), comet=comet)
     sys.stdout.buffer.write(trust_file.to_bytes(made))
     sys.stdout.buffer.flush()
     needed, of = made.policy.size
     say(f"fingerprint {made.fingerprint}; {needed} of {of} members must have signed")
+
+
+def _comet(network: bytes, height: int, active: list[dict[str, Any]]) -> CometTrust | None:
+    """The validators that CometBFT has, or will have, of these members; None without any."""
+    validators = tuple(
+        Validator(bytes.fromhex(one["keys"][str(NODE)][0]), one["power"])
+        for one in active
+        if one["power"] and str(NODE) in one["keys"]
+    )
+    return CometTrust(chain_id(network), height + SET_DELAY, validators) if validators else None

@@ -243,5 +243,6 @@ def _shown(file: Path, verified: Verified) -> dict[str, Any]:
         "log_size": verified.log_size,
         "cosigned": len(verified.cosigners),
         "quorum": list(verified.quorum),
+        "votes": plain(verified.votes),
         "growth": verified.growth.value,
     }

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from salus.base.comet.validators import Validator
 from salus.base.errors import Problem
 from salus.base.policy import default_policy
 from salus.client import verify as verifier
-from salus.client.trust import Trust, write
+from salus.client.trust import CometTrust, Trust, write
 from salus.doors.demo import samples
 from salus.doors.demo.network import CAST, DemoNetwork, Member
 from salus.doors.demo.screen import Screen
@@ -22,6 +23,7 @@ from salus.gateway.grants import GrantAsked
 from salus.gateway.keyring import Patient
 from salus.modules.members import queries as members
 from salus.modules.records import queries as records
+from salus.node.comet.app import chain_id
 from salus.node.member_keys import LOG_USE
 
 HOUR_MS = 3_600_000
@@ -215,7 +217,7 @@ class Tour:
         self.screen.step(
             "Anyone verifies it offline",
             "The proof that the revocation happened, as a file, checked by a program that trusts "
-            "no node: only the members' log keys, three of four of which must have signed.",
+            "no node: only the members' keys, three of four of which must have signed.",
         )
         proof = self.network.folder / "revoked.salus-proof"
         proof.write_bytes(self.south.node.proofs.transaction(self.revoked))
@@ -285,7 +287,9 @@ class Tour:
             for member in members.roster(view)
         }
         network = self.north.node.ledger.network
-        return Trust.of(network, default_policy(network, keys))
+        validators = tuple(Validator(one.key, one.power) for one in members.validators(view))
+        comet = CometTrust(chain_id(network), view.height, validators) if validators else None
+        return Trust.of(network, default_policy(network, keys), comet=comet)
 
     def _patient(self) -> Patient:
         """The first sample patient, whom the tour follows."""

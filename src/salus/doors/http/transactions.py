@@ -25,6 +25,7 @@ from salus.doors.http.bodies import read_body
 from salus.doors.http.member import Door
 from salus.doors.http.plain import event, from_hex, plain
 from salus.doors.http.submitting import Ended, Submitting, Wait
+from salus.node.proofs import Proofs
 
 BATCH_BYTES_MAX = BLOCK_BYTES_MAX
 BATCH_ENVELOPES_MAX = MESSAGES_MAX
@@ -99,10 +100,11 @@ def proof(
     """
     if proof_format not in ("salus", "tlog"):
         raise Problem(Category.MALFORMED, "ParameterMalformed", "format: expected salus or tlog")
-    data = _proof(door, from_hex(tx_id, 32, "transaction id"), message, event)
+    name = from_hex(tx_id, 32, "transaction id")
     if proof_format == "tlog":
-        return Response(proof_file.parse(data).anchor.tlog_proof.encode(), media_type="text/plain")
-    return proof_answer(data, tx_id[:16])
+        data = _proof(door.node.proofs.noted, name, message, event)
+        return Response(proof_file.tlog_text(data).encode(), media_type="text/plain")
+    return proof_answer(_proof(door.node.proofs, name, message, event), tx_id[:16])
 
 
 TRANSACTION_ROUTES = (submit_batch, transaction, proof)
@@ -155,8 +157,7 @@ def shown(door: Door, ended: Ended) -> dict[str, Any]:
     return told
 
 
-def _proof(door: Door, tx_id: bytes, message: int | None, event: int | None) -> bytes:
-    proofs = door.node.proofs
+def _proof(proofs: Proofs, tx_id: bytes, message: int | None, event: int | None) -> bytes:
     if message is not None:
         return proofs.message(tx_id, message)
     if event is not None:

@@ -24,6 +24,7 @@ from salus.modules.members import queries as members
 from salus.modules.members.messages import SetAddress
 from salus.modules.members.state import TRANSACTION
 from salus.node import tls
+from salus.node.comet.app import chain_id
 from salus.node.comet.home import CometHome
 from salus.node.directory import Directory
 from salus.node.keys import MemberKeys, load_keys
@@ -82,8 +83,8 @@ class MemberProcess:
         Start node and gateway.
 
         `new`: the ordering member may begin a ledger; `fast`: an empty folder is filled from a
-        snapshot. Raises Problem NetworkStart, NodeKeyMissing, LedgerMissing, LedgerElsewhere, and
-        those of `rejoin_by_snapshot`.
+        snapshot. Raises Problem NetworkStart, NodeKeyMissing, GenesisDiffers, LedgerMissing,
+        LedgerElsewhere, and those of `rejoin_by_snapshot`.
         """
         place, keys = prepared.place, prepared.keys
         self._place = place
@@ -91,7 +92,7 @@ class MemberProcess:
         self._stopping = threading.Event()
         folder = place.home / "node"
         if place.comet is not None:
-            _check_network_start(place.comet, is_told=new or fast)
+            _check_network_start(prepared, place.comet, is_told=new or fast)
         elif is_empty(folder):
             _fill(prepared, new=new, fast=fast)
         settings = NodeSettings(
@@ -183,8 +184,8 @@ class MemberProcess:
         return [] if row is None else row.certificates
 
 
-def _check_network_start(home: CometHome, *, is_told: bool) -> None:
-    """Refuse what only an embedded ledger has, and a start with a node key nobody knows."""
+def _check_network_start(prepared: Prepared, home: CometHome, *, is_told: bool) -> None:
+    """Refuse what only an embedded ledger has, a node key nobody knows, and another genesis."""
     if is_told:
         raise Problem(
             Category.CONFLICT,
@@ -198,6 +199,15 @@ def _check_network_start(home: CometHome, *, is_told: bool) -> None:
             "NodeKeyMissing",
             f"expected this member's node key in {home.folder.name}/config: put its copy back, or "
             "make another by `salus node show` and have the members vote it in",
+        )
+    network = network_id(prepared.genesis)
+    if home.chain() not in (None, chain_id(network)):
+        raise Problem(
+            Category.CONFLICT,
+            "GenesisDiffers",
+            f"{prepared.place.settings.member.genesis} is of network {network.hex()[:16]}…, this "
+            f"member's CometBFT of {home.chain()}: put back the genesis file all members have, or "
+            "start with empty folders",
         )
 
 

@@ -110,12 +110,8 @@ class Observer:
             return []
         best = max(standings.values(), key=lambda one: one.height)
         heights = range(max(1, best.height - EVIDENCE_BLOCKS + 1), best.height + 1)
-        return [
-            {"block": height, **{name: event[name] for name in ("member", "height", "kind")}}
-            for height, block in self._blocks(best.name, heights)
-            for event in block["events"]
-            if event["do"] == MISBEHAVED
-        ]
+        found = self._blocks(best.name, heights)
+        return [one for height, block in found for one in misbehaviour(height, block["events"])]
 
     def _standing(self, name: str) -> Standing | None:
         status = _json(self._clients[name], "/v1/status")
@@ -165,6 +161,15 @@ class Observer:
             block = _json(self._clients[name], f"/v1/blocks/{height}")
             if block is not None:
                 yield height, block
+
+
+def misbehaviour(block: int, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Who was caught by a block's events: `block`, `member` (hex), `height`, `kind`."""
+    return [
+        {"block": block, **{name: event[name] for name in ("member", "height", "kind")}}
+        for event in events
+        if event["event"] == MISBEHAVED
+    ]
 
 
 def minority(hashes: Mapping[str, str]) -> list[str]:

@@ -99,7 +99,9 @@ class Supervisor:
 
     def _all_vote(self, standings: dict[str, Standing]) -> bool:
         expected = {one.name for one in self._members if not one.is_over}
-        return expected <= {name for name, one in standings.items() if one.voting == "yes"}
+        return bool(expected) and expected <= {
+            name for name, one in standings.items() if one.voting == "yes"
+        }
 
     def _compare(self, say: Callable[[str], None]) -> None:
         standings = self._observer.standings()

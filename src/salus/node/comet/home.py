@@ -80,6 +80,11 @@ class CometHome:
         secret = json.loads(self._key_file.read_text())["priv_key"]["value"]
         return SigningKey(base64.b64decode(secret)[:32])
 
+    def chain(self) -> str | None:
+        """What CometBFT's genesis file here calls the network; None before the first start."""
+        path = self._genesis_file
+        return str(json.loads(path.read_bytes())["chain_id"]) if path.exists() else None
+
     def forget_blocks(self) -> None:
         """
         Remove all but the keys and the newest vote, of a stopped node.
@@ -114,14 +119,17 @@ class CometHome:
         """Write the settings, and the genesis file if there is none: call before each start."""
         self.node_key()
         (self.folder / "run").mkdir(exist_ok=True, mode=0o700)
-        genesis = self.folder / "config" / "genesis.json"
-        if not genesis.exists():
-            write_whole(genesis, genesis_document(ledger))
+        if not self._genesis_file.exists():
+            write_whole(self._genesis_file, genesis_document(ledger))
         write_whole(self.folder / "config" / "config.toml", self._settings().encode())
 
     @property
     def _key_file(self) -> Path:
         return self.folder / "config" / "priv_validator_key.json"
+
+    @property
+    def _genesis_file(self) -> Path:
+        return self.folder / "config" / "genesis.json"
 
     def _settings(self) -> str:
         return "".join(

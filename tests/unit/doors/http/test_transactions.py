@@ -41,7 +41,7 @@ def test_the_index_is_the_entry_s_place_in_the_log(world: World) -> None:
     ended = world.submit(world.envelope(term(2))).json()
     proof = world.client.get(f"/v1/transactions/{ended['id']}/proof").content
 
-    tlog = tlog_proof.parse(proof_file.parse(proof).anchor.tlog_proof)
+    tlog = tlog_proof.parse(proof_file.tlog_text(proof))
     assert ended["index"] == tlog.index
 
 
