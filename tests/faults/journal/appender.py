@@ -6,8 +6,6 @@ A process that appends to a journal until it is stopped, and says what is acknow
 Prints each height after its append returned; so what was printed must survive any death.
 """
 
-
-
 import sys
 from pathlib import Path
 from random import Random

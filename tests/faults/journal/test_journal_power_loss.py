@@ -5,8 +5,6 @@ Each seed runs a journal on `CrashDisk`, cuts the power after a random number of
 starts again on one of the disks that may be left, and so on for some lives.
 """
 
-
-
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field

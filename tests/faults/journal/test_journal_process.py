@@ -4,8 +4,6 @@ A process killed at any moment, or told that a sync failed (T1, T6).
 The failed sync comes from the kernel's side: `strace` makes the k-th call return EIO.
 """
 
-
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The journal on a real disk, with segments small enough to fill a few."""
 
-
-
 import errno
 from pathlib import Path
 from random import Random

@@ -1,7 +1,5 @@
 """Every byte of a journal flipped, and every length cut: found, or nothing that was served."""
 
-
-
 import shutil
 from pathlib import Path
 from random import Random
