@@ -6,11 +6,10 @@ protobuf. Whoever hands a block on checks it first, so a difference is found her
 """
 
 import re
-import socket
 from calendar import timegm
 from contextlib import closing
 from datetime import datetime
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -23,8 +22,7 @@ from salus.base.comet.validators import Validator
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import SignedHeader
 from salus.base.signing import ED25519
-
-TIMEOUT_S = 10.0
+from salus.node.comet.rpc import UnixConnection
 
 VALIDATORS_PER_PAGE = 100
 """CometBFT's largest page; a network has at most 64 members."""
@@ -214,7 +212,7 @@ class BlockReader:
 
     def _ask(self, method: str, kind: type[T], **words: int) -> T:
         try:
-            with closing(_UnixConnection(self._path)) as http:
+            with closing(UnixConnection(self._path)) as http:
                 http.request("GET", f"/{method}?{urlencode(words)}")
                 told = msgspec.json.decode(http.getresponse().read(), type=Answer)
             return msgspec.json.decode(told.result, type=kind)
@@ -224,20 +222,6 @@ class BlockReader:
                 "CometDown",
                 f"CometBFT does not tell its block ({type(error).__name__}); ask again",
             ) from None
-
-
-class _UnixConnection(HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("cometbft", timeout=TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Open the socket; http.client calls this."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 def timestamp(text: str) -> bytes:

@@ -43,7 +43,7 @@ class RpcClient:
 
     def __init__(self, path: Path) -> None:
         """`path`: of the socket; need not be there yet."""
-        self._http = _UnixConnection(path)
+        self._http = UnixConnection(path)
 
     def broadcast(self, envelopes: Sequence[bytes]) -> list[RpcError | None]:
         """Hand over up to a batch; None or an error each, in order. Raises Problem CometDown."""
@@ -77,10 +77,11 @@ class RpcClient:
         return answers if isinstance(answers, list) else [answers]
 
 
-class _UnixConnection(HTTPConnection):
+class UnixConnection(HTTPConnection):
     """HTTP over a Unix socket; connects anew when needed."""
 
     def __init__(self, path: Path) -> None:
+        """`path`: of the socket."""
         super().__init__("cometbft", timeout=TIMEOUT_S)
         self._path = path
 
