@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
-from salus.base.merkle import Frontier
+from salus.base.merkle import EMPTY_ROOT, Frontier
 from salus.machine.block import app_hash
 from salus.node.audit.blocks import BlockFound
 from salus.node.audit.report import Finding, Report
@@ -96,8 +96,15 @@ def check_log_files(folder: Path, leaves: bytes, report: Report, area: str = "lo
 
 
 def _read_synced(path: Path) -> tuple[int, bytes] | None:
-    """Size and root that the files vouch for: u64 ‖ root 32 ‖ CRC-32; None if it does not fit."""
-    data = path.read_bytes() if path.exists() else b""
+    """
+    Size and root that the files vouch for: u64 ‖ root 32 ‖ CRC-32; None if it does not fit.
+
+    Without a note they vouch for nothing, and a start fills them anew: a node killed before its
+    first sync, or one whose note was lost.
+    """
+    if not path.exists():
+        return 0, EMPTY_ROOT
+    data = path.read_bytes()
     body = data[:_SYNCED_BYTES]
     if len(data) != _SYNCED_BYTES + 4 or crc32(body) != int.from_bytes(data[-4:], "big"):
         return None

@@ -5,6 +5,7 @@ A note of a size the journal does not reach names blocks that were acknowledged 
 of another root names another history. Keys of any time count: a note outlives the key that made it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from salus.node.member_keys import LOG_USE
 
 CHECKPOINT = "checkpoint"
 COSIGNED = "cosigned"
+
+_MEMBER = re.compile("[0-9a-f]{32}")
 
 
 class Seen(Struct, frozen=True):
@@ -87,7 +90,8 @@ def own_member(stated: list[Stated]) -> bytes | None:
     """The member whose checkpoint lies here: the last part of its origin; None without one."""
     for one in stated:
         if one.note is not None:
-            return bytes.fromhex(one.note.checkpoint.origin.rpartition("/")[2])
+            name = one.note.checkpoint.origin.rpartition("/")[2]
+            return bytes.fromhex(name) if _MEMBER.fullmatch(name) else None
     return None
 
 

@@ -133,6 +133,26 @@ def _kill_after_start(folder: NodeFolder) -> None:
         shutil.copytree(live.path, folder.path)
 
 
+def test_log_without_its_synced_note_is_sound(folder: NodeFolder) -> None:
+    """A node killed before its first sync has none: the files vouch for nothing, and are filled."""
+    (folder.path / "log" / "synced").unlink()
+    report = audit(folder)
+
+    assert [] == report.findings
+    assert 0 == report.counts["log.synced"]
+
+
+def test_origin_that_names_no_member_is_a_finding(folder: NodeFolder) -> None:
+    """A flipped bit in a checkpoint's origin makes it no hexadecimal: told, never a crash."""
+    path = folder.path / "notes" / "checkpoint"
+    text = path.read_text()
+    origin = text.partition("\n")[0]
+    path.write_text(text.replace(origin, f"{origin[:-1]}g", 1))
+    report = audit(folder)
+
+    assert "notes" in {finding.area for finding in report.findings}
+
+
 def test_missing_state_is_told(folder: NodeFolder) -> None:
     """A start makes it anew, so it is no finding, but it is not passed over in silence."""
     shutil.rmtree(folder.path / "state")
