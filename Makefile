@@ -21,7 +21,7 @@ help:
 	@echo 'make run       set up, take the guided tour with real sample records, serve the API on http://localhost:8080'
 	@echo 'make test      set up, then every check: lint, then all tests, the slow ones last'
 	@echo 'make lint      set up, then format, style, types and layers'
-	@echo 'make bench     set up, then the benchmarks beside their peers; BENCH_ARGS="--quick" for two minutes'
+	@echo 'make bench     set up, then the benchmarks beside their peers; BENCH_ARGS="--quick" for four minutes'
 	@echo 'make campaign  set up, then the long fault campaigns'
 	@echo 'make lock      resolve requirements.lock anew; needs uv'
 	@echo 'make clean     remove .venv, caches and the demo network'
