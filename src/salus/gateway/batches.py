@@ -23,10 +23,10 @@ from salus.gateway.office import Office
 from salus.machine.context import StateView
 from salus.modules.consent import queries as consent
 from salus.modules.members import queries as members
+from salus.modules.members.state import SERVICE
 from salus.modules.records import queries as records
 from salus.modules.records.messages import CommitBatch, MemberReceipt
 from salus.node.mempool import Done
-from salus.node.peers import SERVICE
 from salus.node.vault.messages import PUT, PutAsked, SignedReceipt
 from salus.sealed.receipts import SHARE_ACCEPTED, STORED, StorageReceipt, check_receipt
 

@@ -20,15 +20,13 @@ from salus.machine.tables import NONCE
 from salus.modules.consent import queries as consent
 from salus.modules.consent.state import TagRecord
 from salus.modules.members import queries as members
+from salus.modules.members.state import SEALING
 from salus.node.keys import MemberKeys
 from salus.node.mempool import Done
 from salus.node.node import Node
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=Struct)
-
-SEALING = 2
-"""Use of the key that receives shares and packages."""
 
 ASKED_AT_ONCE = 8
 """Members asked in parallel."""

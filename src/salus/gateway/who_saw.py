@@ -24,7 +24,7 @@ from salus.machine.context import StateView
 from salus.modules.consent import queries as consent
 from salus.modules.consent.state import RELEASES as RELEASE_LOG
 from salus.modules.members import queries as members
-from salus.node.peers import SERVICE
+from salus.modules.members.state import SERVICE
 from salus.node.witness.messages import (
     RELEASES,
     FoundEntry,

@@ -47,7 +47,9 @@ class SizeKnown(Problem):
         super().__init__(Category.CONFLICT, "SizeKnown", str(size))
 
 
-class _Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True):
+    """What is kept of an origin: the file `notes/cosigned/<origin>.seen`."""
+
     root: Hash32
     size: Count
 
@@ -117,16 +119,16 @@ class Cosigner:
             raise NoteRefused("the root differs from this member's own log: a split view")
 
     def _remember(self, new: Checkpoint) -> None:
-        write_whole(self._path(new.origin), codec.encode(_Seen(root=new.root, size=new.size)))
+        write_whole(self._path(new.origin), codec.encode(Seen(root=new.root, size=new.size)))
 
     def _path(self, origin: str) -> Path:
         return self._folder / f"{origin.replace('/', '-')}.seen"
 
-    def _read(self, path: Path) -> _Seen:
+    def _read(self, path: Path) -> Seen:
         if not path.exists():
-            return _Seen(root=bytes(32), size=0)
+            return Seen(root=bytes(32), size=0)
         try:
-            return codec.decode(path.read_bytes(), _Seen)
+            return codec.decode(path.read_bytes(), Seen)
         except codec.Malformed:
             raise Fault(
                 f"{path.name}: what was cosigned last is unreadable, and without it this member "

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from salus.base.errors import Problem
 from salus.machine.context import View
 from salus.modules.members import queries as members
+from salus.modules.members.state import SERVICE
 from salus.node import tls
 from salus.node.http_transport import HttpTransport
-from salus.node.peers import SERVICE, Transport, peer_down
+from salus.node.peers import Transport, peer_down
 from salus.node.ports import Clock
 
 RELOAD_S = 2.0

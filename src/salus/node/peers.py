@@ -28,10 +28,8 @@ from salus.base.signing import SigningKey
 from salus.base.types import Height, Id16, MemberId, Signature, Text64, TimeMs
 from salus.machine.context import View
 from salus.modules.members import queries as members
+from salus.modules.members.state import SERVICE
 from salus.node.ports import Clock
-
-SERVICE = 4
-"""Use of the key that signs calls and storage receipts."""
 
 AGE_MS_MAX = 60_000
 """How far a call's time may lie from the receiver's clock, either way."""

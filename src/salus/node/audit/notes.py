@@ -11,26 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.base import codec, note
-from salus.base.codec import Struct
 from salus.base.note import COSIGNER, LOG, Note, NoteKey
 from salus.base.note_text import NoteRefused
-from salus.base.types import Count, Hash32
 from salus.machine.context import View
 from salus.modules.members import queries as members
 from salus.node.audit.report import Finding, Report
+from salus.node.cosigner import Seen
 from salus.node.member_keys import LOG_USE
 
 CHECKPOINT = "checkpoint"
 COSIGNED = "cosigned"
 
 _MEMBER = re.compile("[0-9a-f]{32}")
-
-
-class Seen(Struct, frozen=True):
-    """What a cosigner keeps of an origin: the file `notes/cosigned/<origin>.seen`."""
-
-    root: Hash32
-    size: Count
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from salus.machine.context import View
 from salus.modules.consent import queries as consent
 from salus.modules.consent.state import TagRecord
 from salus.modules.members import queries as members
-from salus.node.peers import SERVICE
+from salus.modules.members.state import SERVICE
 from salus.sealed import acts, checks
 from salus.sealed import container as containers
 from salus.sealed.acts import Link
