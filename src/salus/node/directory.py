@@ -18,6 +18,7 @@ from salus.node import tls
 from salus.node.http_transport import HttpTransport
 from salus.node.peers import Transport, peer_down
 from salus.node.ports import Clock
+from salus.node.signed_request import Request
 
 RELOAD_S = 2.0
 """How old an answer from the ledger's row may be; the bar is 10 s (`security.md` §6)."""
@@ -62,8 +63,8 @@ class Directory:
     def transport(self, member: bytes) -> Transport:
         """A way to this member that is looked up anew as time goes by."""
 
-        def carry(call: bytes) -> bytes:
-            return self._way(member)(call)
+        def carry(request: Request) -> bytes:
+            return self._way(member)(request)
 
         return carry
 

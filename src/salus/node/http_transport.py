@@ -1,8 +1,11 @@
 """
-Carries signed calls to one member's peer door over HTTPS, and its answers back.
+Carries signed requests to one member's peer door over HTTPS, and its answers back.
 
 A line is used only after the peer showed a pinned certificate, and kept for the next call. A call
 has one deadline, whatever the peer sends and however slowly; its answer has a bound.
+
+The line leads to the member's address; the host in the request is the one that was signed, the
+member's own name (`peer_target.py`).
 """
 
 import math
@@ -22,10 +25,14 @@ from salus.base.errors import Category, Problem
 from salus.base.limits import PEER_CALL_BYTES_MAX
 from salus.node import tls
 from salus.node.peers import peer_down
+from salus.node.signed_request import Request
+from salus.node.tracing import traces
 
 log = structlog.get_logger()
 
-PATH = "/peer/v1"
+OCTETS = "application/octet-stream"
+"""The media type of calls and of a door's answers."""
+
 PORT = 443
 """Where an address without a port leads (RFC 9110 §4.2.2)."""
 
@@ -66,9 +73,9 @@ class HttpTransport:
         self._down_until_s = 0.0
         self._warned_of = ""
 
-    def __call__(self, call: bytes) -> bytes:
+    def __call__(self, request: Request) -> bytes:
         """
-        Carry a call; raises Problem PeerDown, PeerUntrusted, CertificateExpired.
+        Carry a request; raises Problem PeerDown, PeerUntrusted, CertificateExpired.
 
         A call that failed may have been answered over there: the caller asks anew, with a new
         nonce.
@@ -76,7 +83,7 @@ class HttpTransport:
         line = self._kept() or self._open()
         try:
             line.set_deadline(time.monotonic() + self._timeout_s)
-            data, stays = self._exchange(line, call)
+            data, stays = self._exchange(line, request)
         except (OSError, HTTPException) as error:
             line.close()
             raise _down(self._url, type(error).__name__) from None
@@ -96,13 +103,16 @@ class HttpTransport:
         for _, line in idle:
             line.close()
 
-    def _exchange(self, line: "_Line", call: bytes) -> tuple[bytes, bool]:
+    def _exchange(self, line: "_Line", request: Request) -> tuple[bytes, bool]:
         """The answer's body, and whether the line stays open."""
-        headers = {"content-type": "application/octet-stream"}
-        line.request("POST", self._url.path.rstrip("/") + PATH, call, headers)
+        target = urlsplit(request.target)
+        path = f"{self._url.path.rstrip('/')}{target.path}?{target.query}"
+        headers = {"host": target.netloc, "content-type": OCTETS, **dict(request.headers)}
+        headers |= traces.headers()
+        line.request(request.method, path, request.body, headers)
         response = line.getresponse()
         data = _body(response)
-        if response.status != 200:
+        if response.status != 200 and response.getheader("content-type") != OCTETS:
             raise _down(self._url, f"HTTP status {response.status}")
         return data, not response.will_close
 
@@ -144,15 +154,17 @@ class HttpTransport:
         return line
 
     def _untrusted(self, verify_code: int) -> Problem:
+        shown = self._shown()
         if verify_code in _EXPIRED:
             return Problem(
                 Category.UNVERIFIED,
                 "CertificateExpired",
-                f"{_place(self._url)} shows a certificate that counts no more or not yet; its "
-                "operator restarts the node, which makes a new one; compare both clocks",
+                f"{_place(self._url)}: expected a certificate that counts now, found "
+                f"{'another' if shown is None else tls.period(shown)}. Compare both clocks; if it "
+                "is over, its operator restarts the node, which makes a new one",
             )
         expected = " or ".join(map(tls.fingerprint, self._certificates)) or "none known"
-        found = self._shown()
+        found = "one that could not be looked at" if shown is None else tls.fingerprint(shown)
         if found != self._warned_of:
             self._warned_of = found
             log.warning("peer.untrusted", expected=expected, found=found)
@@ -164,13 +176,13 @@ class HttpTransport:
             "it under [[peers]]; else somebody stands in between",
         )
 
-    def _shown(self) -> str:
-        """Fingerprint of what stands there, looked at again for the message; sends nothing."""
+    def _shown(self) -> bytes | None:
+        """The certificate that stands there, DER, looked at again for the message."""
         try:
             pem = ssl.get_server_certificate(_address(self._url), timeout=CONNECT_S)
         except OSError:
-            return "one that could not be looked at"
-        return tls.fingerprint(ssl.PEM_cert_to_DER_cert(pem))
+            return None
+        return ssl.PEM_cert_to_DER_cert(pem)
 
 
 _EXPIRED = frozenset({9, 10})

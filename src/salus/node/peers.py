@@ -1,17 +1,18 @@
 """
-How members' nodes talk: signed calls of bytes, answered by bytes (`ADR 0003`).
+How members' nodes talk: signed HTTP requests, answered by bytes (`ADR 0021`).
 
-A call names its sender, its receiver, its time and a nonce, and is signed by the sender's service
-key. The same bytes travel in process, in the one-process demo, and as the body of an HTTP request.
+`signed_request` has the signature, `peer_target` the address line. The same request is handed over
+in process, in the one-process demo, and travels over TLS between machines. Answers are not signed:
+one is believed only where it carries its own proof.
 
-Checked in this order: form 400; another receiver 401; sender unknown, not active or without service
-key 401; time off by over 60 s 401; made before this door was 401; signature 401; nonce seen 409;
-too many calls 429; route unknown 404; own copy behind the sender's 503.
+Checked in this order: size 413; form 400; another receiver or network 401; key unknown or member
+not active 401; time 401; another start of this door 401; digest 401; signature 401; nonce seen
+409; too many calls 429; route unknown 404; own copy behind the sender's 503; then what the route
+itself refuses, such as an act that is not allowed, 403.
 """
 
 import os
-import threading
-from collections import OrderedDict
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,14 +23,20 @@ import structlog
 from salus.base import codec, signing
 from salus.base.codec import Malformed, Struct
 from salus.base.errors import Category, Problem, Refusal
-from salus.base.hashing import domain
 from salus.base.limits import PEER_CALL_BYTES_MAX
 from salus.base.signing import SigningKey
-from salus.base.types import Height, Id16, MemberId, Signature, Text64, TimeMs
+from salus.base.types import Text64
 from salus.machine.context import View
 from salus.modules.members import queries as members
 from salus.modules.members.state import SERVICE
+from salus.node import peer_target, signed_request
+from salus.node.peer_target import NO_DOOR, Target
 from salus.node.ports import Clock
+from salus.node.signed_request import LIFE_S, Request, Stated
+from salus.node.spent_nonces import SpentNonces
+from salus.node.tracing import traces
+
+METHOD = "POST"
 
 AGE_MS_MAX = 60_000
 """How far a call's time may lie from the receiver's clock, either way."""
@@ -37,44 +44,21 @@ AGE_MS_MAX = 60_000
 KEPT_S = 2 * AGE_MS_MAX / 1_000
 """How long a nonce is remembered: a call's whole life, from a minute ahead to a minute behind."""
 
-NONCES_MAX = 100_000
-"""Nonces remembered of one sender: 800 calls a second; who calls more is told to wait."""
-
 TEXT_MAX = 1_000
 """Characters of a no's text; more is cut."""
 
-_REQUEST = domain("request")
+DOOR_CHANGED = "DoorChanged"
+"""The no that names the door's present start as its code, so that the caller can ask again."""
+
+_DOOR = re.compile(r"[0-9a-f]{16}")
 
 log = structlog.get_logger()
-
-Route = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z/-]+\Z")]
 
 Handler = Callable[[bytes, bytes], bytes]
 """(sender's member id, body) -> answer; raises Problem or Refusal."""
 
-Transport = Callable[[bytes], bytes]
-"""Carries a signed call to one member's door and its answer back; raises Problem PeerDown."""
-
-
-class Call(Struct, frozen=True):
-    """One request from a member to a member."""
-
-    body: bytes
-    created_ms: TimeMs
-    height: Height
-    """The sender's tip: the answer comes from a state at least as new, or is Behind."""
-
-    nonce: Id16
-    route: Route
-    sender: MemberId
-    to: MemberId
-
-
-class SignedCall(Struct, frozen=True):
-    """A call as it travels."""
-
-    call: bytes
-    sig: Signature
+Transport = Callable[[Request], bytes]
+"""Carries a signed request to one member's door and its answer back; raises Problem PeerDown."""
 
 
 class Answer(Struct, frozen=True):
@@ -83,10 +67,21 @@ class Answer(Struct, frozen=True):
     ok: bytes | None = None
     category: Text64 | None = None
     code: Text64 | None = None
-    """The design's V or W number, or a receipt's, where the no has one."""
+    """The design's V or W number, or a receipt's, where the no has one; DoorChanged's: the door."""
 
     name: Text64 | None = None
     text: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as HTTP has it."""
+
+    status: int
+    """200, or the no's category's."""
+
+    data: bytes
+    """A canonical `Answer`."""
 
 
 @dataclass(frozen=True)
@@ -115,23 +110,35 @@ class Peer:
         self._identity = identity
         self._transport = transport
         self._clock = clock
+        self._door = NO_DOOR
 
     def call(self, route: str, body: bytes) -> bytes:
-        """Ask and wait; raises the Problem the peer answered, or PeerDown."""
-        call = codec.encode(
-            Call(
-                body=body,
-                created_ms=self._clock.now_ms(),
-                height=self._height(),
-                nonce=os.urandom(16),
-                route=route,
-                sender=self._identity.member,
-                to=self.member,
-            )
+        """
+        Ask and wait; raises the Problem the peer answered, or PeerDown.
+
+        A peer that was started since the last call names its door, and is asked once more.
+        """
+        with traces.call("peer.call", call=route, member=self.member):
+            try:
+                return self._ask(route, body)
+            except Problem as no:
+                door = str(no.facts.get("code"))
+                if no.name != DOOR_CHANGED or _DOOR.fullmatch(door) is None:
+                    raise
+                self._door = door
+            return self._ask(route, body)
+
+    def _ask(self, route: str, body: bytes) -> bytes:
+        target = Target(self.member, self._identity.network, route, self._door, self._height())
+        request = signed_request.sign(
+            self._identity.service,
+            METHOD,
+            target.uri,
+            body,
+            created_s=self._clock.now_ms() // 1_000,
+            nonce=os.urandom(16),
         )
-        signature = self._identity.service.sign(_REQUEST + self._identity.network + call)
-        data = self._transport(codec.encode(SignedCall(call=call, sig=signature)))
-        return _read_answer(data)
+        return _read_answer(self._transport(request))
 
 
 class PeerDoor:
@@ -158,25 +165,30 @@ class PeerDoor:
         self._view = view
         self._handlers = handlers
         self._clock = clock
-        self._started_ms = clock.now_ms()
-        self._started_s = clock.monotonic()
-        self._nonces: dict[bytes, OrderedDict[bytes, float]] = {}
-        self._lock = threading.Lock()
+        self._nonces = SpentNonces(clock, KEPT_S)
+        # What was signed for an earlier start, whose nonces are forgotten, names another door:
+        # it cannot count again, whatever both clocks do.
+        self._door = os.urandom(8).hex()
 
-    def answer(self, data: bytes) -> bytes:
-        """Answer one signed call; never raises for what the caller sent."""
+    def answer(self, request: Request) -> bytes:
+        """A `Transport` to this door within the process."""
+        return self.reply(request).data
+
+    def reply(self, request: Request) -> Reply:
+        """Answer one signed request; never raises for what the caller sent."""
         try:
-            call = self._authenticate(data)
-            handler = self._handlers.get(call.route)
+            sender, target = self._authenticate(request)
+            handler = self._handlers.get(target.route)
             if handler is None:
                 raise Problem(Category.NOT_FOUND, "RouteUnknown", "no such route at this door")
-            if not self._reach(call.height):
+            if not self._reach(target.height):
                 raise Problem(
                     Category.UNAVAILABLE,
                     "Behind",
-                    f"this member has not seen block {call.height} yet; ask again shortly",
+                    f"this member has not seen block {target.height} yet; ask again shortly",
                 )
-            return codec.encode(Answer(ok=handler(call.sender, call.body)))
+            with traces.span("peer.answer", call=target.route, member=sender):
+                return Reply(200, codec.encode(Answer(ok=handler(sender, request.body))))
         except Problem as problem:
             return _no(problem.category, problem.name, problem.text, problem.facts.get("code"))
         except Refusal as refusal:
@@ -187,56 +199,80 @@ class PeerDoor:
             log.error("peers.handler_failed", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
             return _no(Category.FAULT, "HandlerFailed", "a bug in Salus: see the node's log", None)
 
-    def _authenticate(self, data: bytes) -> Call:
-        if len(data) > PEER_CALL_BYTES_MAX:
+    def _authenticate(self, request: Request) -> tuple[bytes, Target]:
+        """Who asks, and what for."""
+        if len(request.body) > PEER_CALL_BYTES_MAX:
             raise Problem(
                 Category.TOO_LARGE,
                 "CallTooLarge",
-                f"expected at most {PEER_CALL_BYTES_MAX} bytes, found {len(data)}",
+                f"expected at most {PEER_CALL_BYTES_MAX} bytes, found {len(request.body)}",
             )
-        try:
-            signed = codec.decode(data, SignedCall)
-            call = codec.decode(signed.call, Call)
-        except Malformed as error:
-            raise Problem(Category.MALFORMED, "CallMalformed", str(error)) from None
-        if call.to != self._member:
-            raise _unauthenticated("the call is addressed to another member")
-        self._check_signature(signed, call)
-        self._spend_nonce(call)
-        return call
+        if request.method != METHOD:
+            raise signed_request.malformed(f"the method {METHOD}")
+        stated, target = signed_request.read(request), peer_target.read(request.target)
+        self._check_receiver(target)
+        sender, key = self._signer(stated.key_id)
+        self._check_time(stated)
+        self._check_door(target)
+        signed_request.check_digest(request, stated)
+        signed_request.check_signature(request, stated, key)
+        self._nonces.spend(sender, stated.nonce)
+        return sender, target
 
-    def _check_signature(self, signed: SignedCall, call: Call) -> None:
+    def _check_receiver(self, target: Target) -> None:
+        if target.member != self._member:
+            raise _unauthenticated(
+                "CallMisdirected",
+                f"expected a call to member {self._member.hex()}, found one to another: compare "
+                "its address in your settings with its row on the ledger",
+            )
+        if target.network != self._network:
+            raise _unauthenticated(
+                "NetworkWrong",
+                f"expected a call of network {self._network.hex()[:16]}…, found another's: compare "
+                "both genesis files",
+            )
+
+    def _signer(self, key_id: bytes) -> tuple[bytes, bytes]:
+        """The member (16 B) whose living service key it is, and the key (33 B)."""
         view = self._view()
-        keys = members.keys(view, call.sender, SERVICE, view.time_ms)
-        if not keys or not members.active(view, call.sender):
-            raise _unauthenticated("the sender is no active member with a service key")
-        if abs(self._clock.now_ms() - call.created_ms) > AGE_MS_MAX:
-            raise _unauthenticated("the call's time is off by more than a minute; check the clock")
-        if (
-            call.created_ms < self._started_ms
-            and self._clock.monotonic() < self._started_s + KEPT_S
-        ):
-            # What an earlier process answered is forgotten: it must not count again.
-            raise _unauthenticated("the call is older than this door; ask again")
-        for key in keys:
-            try:
-                signing.verify(key, signed.sig, _REQUEST + self._network + signed.call)
-            except signing.SignatureRefused:
-                continue
-            return
-        raise _unauthenticated("the signature is by none of the sender's service keys")
+        owner = members.key_owner(view, key_id)
+        if owner is not None and members.active(view, owner.member):
+            for key in members.keys(view, owner.member, SERVICE, view.time_ms):
+                if signing.key_id(key) == key_id:
+                    return owner.member, key
+        raise _unauthenticated(
+            "CallerUnknown",
+            "expected keyid to name a living service key of an active member, found none at this "
+            "member's newest block: the sender adds its key by `salus members add-key`, unless it "
+            "was suspended or removed",
+        )
 
-    def _spend_nonce(self, call: Call) -> None:
-        now_s = self._clock.monotonic()
-        with self._lock:
-            seen = self._nonces.setdefault(call.sender, OrderedDict())
-            while seen and next(iter(seen.values())) < now_s - KEPT_S:
-                seen.popitem(last=False)
-            if call.nonce in seen:
-                raise Problem(Category.CONFLICT, "CallReplayed", "this call was answered before")
-            if len(seen) >= NONCES_MAX:
-                raise Problem(Category.BUSY, "CallsTooMany", "too many calls; wait two minutes")
-            seen[call.nonce] = now_s
+    def _check_time(self, stated: Stated) -> None:
+        now_ms = self._clock.now_ms()
+        created_ms, expires_ms = stated.created_s * 1_000, stated.expires_s * 1_000
+        if abs(now_ms - created_ms) > AGE_MS_MAX or now_ms > expires_ms:
+            raise _unauthenticated(
+                "CallUntimely",
+                f"expected a call made within a minute of {now_ms // 1_000} and not expired, found "
+                f"one of {stated.created_s} to {stated.expires_s}: compare both clocks",
+            )
+        if not 0 < stated.expires_s - stated.created_s <= LIFE_S:
+            raise _unauthenticated(
+                "CallUntimely",
+                f"expected a life of at most {LIFE_S} s, found "
+                f"{stated.expires_s - stated.created_s}: set expires nearer to created",
+            )
+
+    def _check_door(self, target: Target) -> None:
+        if target.door != self._door:
+            raise Problem(
+                Category.UNAUTHENTICATED,
+                DOOR_CHANGED,
+                f"expected door={self._door}, this process's own name, found another: sign again "
+                "with it",
+                code=self._door,
+            )
 
 
 def peer_down(text: str) -> Problem:
@@ -259,11 +295,12 @@ def _read_answer(data: bytes) -> bytes:
     )
 
 
-def _no(category: Category, name: str, text: str, code: object) -> bytes:
+def _no(category: Category, name: str, text: str, code: object) -> Reply:
     number = None if code is None else str(code)
     words = " ".join(text.split())[:TEXT_MAX]
-    return codec.encode(Answer(category=category.name, code=number, name=name, text=words))
+    answer = Answer(category=category.name, code=number, name=name, text=words)
+    return Reply(category.http_status, codec.encode(answer))
 
 
-def _unauthenticated(text: str) -> Problem:
-    return Problem(Category.UNAUTHENTICATED, "CallRefused", text)
+def _unauthenticated(name: str, text: str) -> Problem:
+    return Problem(Category.UNAUTHENTICATED, name, text)

@@ -6,7 +6,7 @@ stand in the member's row on the ledger, and whoever calls accepts exactly those
 (`security.md` §6, `corrections-interop-security.md` 10). A row may hold two, so that one can follow
 the other without a gap.
 
-Who calls is told by the call's signature (`peers.py`), so a caller shows no certificate.
+Who calls is told by the request's signature (`signed_request.py`): a caller shows no certificate.
 """
 
 import datetime as dt
@@ -26,9 +26,8 @@ from cryptography.x509.oid import NameOID
 
 from salus.base.errors import Category, Problem
 from salus.base.signing import ED25519, SigningKey
+from salus.base.types import DAY_MS, HOUR_MS
 from salus.node.small_file import write_whole
-
-DAY_MS = 86_400_000
 
 LIFE_DAYS = 397
 """How long a certificate counts: thirteen months, so that its change is practised every year."""
@@ -36,7 +35,7 @@ LIFE_DAYS = 397
 RENEW_DAYS = 90
 """With less than this left a start makes the next one."""
 
-EARLY_MS = 3_600_000
+EARLY_MS = HOUR_MS
 """A certificate counts from an hour before it was made: clocks differ."""
 
 CERTIFICATES_MAX = 2
@@ -87,6 +86,15 @@ def certificate_key(certificate: bytes) -> bytes:
 def until_ms(certificate: bytes) -> int:
     """When it ends, ms since 1970 UTC; raises Problem CertificateMalformed."""
     return int(_read(certificate).not_valid_after_utc.timestamp() * 1000)
+
+
+def period(certificate: bytes) -> str:
+    """From when until when it counts, for people; "none" for other bytes."""
+    try:
+        found = _read(certificate)
+    except Problem:
+        return "none"
+    return f"one from {found.not_valid_before_utc:%Y-%m-%d} to {found.not_valid_after_utc:%Y-%m-%d}"
 
 
 def read_certificate(path: Path) -> bytes:

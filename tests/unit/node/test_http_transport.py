@@ -16,16 +16,20 @@ from salus.base.limits import PEER_CALL_BYTES_MAX
 from salus.base.signing import SigningKey
 from salus.modules.members.messages import AddKey, RetireKey, SetAddress
 from salus.modules.members.rules import add_key_bytes
-from salus.node import http_transport, tls
+from salus.node import http_transport, signed_request, tls
 from salus.node.directory import RELOAD_S, Directory, Reached
 from salus.node.http_transport import HttpTransport
+from salus.node.peer_target import NO_DOOR, Target
 from salus.node.ports import RealClock
+from salus.node.signed_request import Request
 from tests.support.ledgers import Chain, FakeClock, add_block
 
 KEY, OTHER = SigningKey(bytes(32)), SigningKey(bytes([1]) * 32)
 NOW_MS = RealClock().now_ms()
 MINE, THEIRS = (tls.make_certificate(key, bytes(16), NOW_MS) for key in (KEY, OTHER))
 SERVICE = 4
+TARGET = Target(bytes(16), bytes(32), "ask", NO_DOOR, 7)
+PLACE = TARGET.uri.partition(".salus.alt")[2].encode()
 
 Answer = Callable[[ssl.SSLSocket], None]
 
@@ -83,7 +87,7 @@ def read_call(stream: IO[bytes]) -> bytes | None:
         head.append(one)
     if not head:
         return None
-    assert head[0].split(b" ")[1] in (b"/peer/v1", b"/in/peer/v1")
+    assert PLACE == head[0].split(b" ")[1].removeprefix(b"/in")
     size = next(int(one.split(b":")[1]) for one in head if one.startswith(b"Content-Len"))
     return stream.read(size)
 
@@ -112,10 +116,16 @@ def serving(answer: Answer = echo, certificate: bytes = MINE, **options: int) ->
         server.close()
 
 
+def request(body: bytes) -> Request:
+    """A signed request to the member that the servers play."""
+    nonce = bytes(16)
+    return signed_request.sign(KEY, "POST", TARGET.uri, body, created_s=1, nonce=nonce)
+
+
 def call_once(body: bytes, url: str, pinned: Sequence[bytes], **options: float) -> bytes:
     """One call over a transport of its own."""
     with closing(HttpTransport(url, pinned, **options)) as carry:
-        return carry(body)
+        return carry(request(body))
 
 
 def test_a_call_is_carried_and_the_line_kept() -> None:
@@ -123,11 +133,44 @@ def test_a_call_is_carried_and_the_line_kept() -> None:
     with serving() as server:
         carry = HttpTransport(server.url, [MINE])
         for body in (b"", b"\x00\xff", bytes(1_000_000)):
-            assert body == carry(body)
+            assert body == carry(request(body))
         assert b"x" == call_once(b"x", server.url + "/in/", [MINE])
         carry.close()
 
     assert 2 == server.lines
+
+
+def test_what_arrives_is_what_was_signed() -> None:
+    """The fields once each, the member's own name as host, and the body: the signature holds."""
+    heads: list[list[bytes]] = []
+
+    def answer(line: ssl.SSLSocket) -> None:
+        with line.makefile("rwb") as stream:
+            heads.append(list(iter(stream.readline, b"\r\n")))
+            stream.read(4)
+            stream.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    with serving(answer) as server:
+        call_once(b"body", server.url, [MINE])
+    first, *rest = [one.decode().rstrip("\r\n") for one in heads[0]]
+    method, path, version = first.split(" ")
+    fields = tuple(
+        (name.lower(), value) for name, _, value in (one.partition(": ") for one in rest)
+    )
+    hosts = [value for name, value in fields if name == "host"]
+    arrived = Request(method, f"https://{hosts[0]}{path}", fields, b"body")
+
+    assert ("HTTP/1.1", 1, TARGET.uri) == (version, len(hosts), arrived.target)
+    stated = signed_request.read(arrived)
+    signed_request.check_digest(arrived, stated)
+    signed_request.check_signature(arrived, stated, KEY.public)
+
+
+def test_a_no_of_the_door_comes_back() -> None:
+    """With its HTTP status, and told from a proxy's by the media type."""
+    no = b"HTTP/1.1 409 X\r\ncontent-type: application/octet-stream\r\ncontent-length: 2\r\n\r\nno"
+    with serving(raw(no)) as server:
+        assert b"no" == call_once(b"x", server.url, [MINE])
 
 
 def test_threads_do_not_share_a_line() -> None:
@@ -139,7 +182,7 @@ def test_threads_do_not_share_a_line() -> None:
         def call(number: int) -> None:
             for _ in range(20):
                 body = bytes([number]) * 100
-                if carry(body) != body:
+                if carry(request(body)) != body:
                     wrong.append(body)
 
         threads = [threading.Thread(target=call, args=(one,)) for one in range(8)]
@@ -159,7 +202,7 @@ def test_a_line_the_peer_closed_is_not_used_again() -> None:
     with serving(closing) as server:
         carry = HttpTransport(server.url, [MINE])
         for _ in range(3):
-            assert b"ok" == carry(b"x")
+            assert b"ok" == carry(request(b"x"))
             time.sleep(0.05)
         carry.close()
 
@@ -198,6 +241,8 @@ def test_no_byte_is_sent_to_another_certificate(shown: bytes, name: str) -> None
     if name == "PeerUntrusted":
         assert tls.fingerprint(MINE) in no.value.text
         assert tls.fingerprint(shown) in no.value.text
+    else:
+        assert tls.period(shown) in no.value.text
 
 
 def test_nobody_is_trusted_without_a_certificate() -> None:
@@ -282,10 +327,10 @@ def test_a_silent_peer_is_not_waited_for_with_every_call(monkeypatch: pytest.Mon
         carry = HttpTransport(f"https://127.0.0.1:{silent.getsockname()[1]}", [MINE])
         for text in ("TimeoutError", "a moment ago"):
             with pytest.raises(Problem, match=text):
-                carry(b"x")
+                carry(request(b"x"))
         time.sleep(0.35)
         with pytest.raises(Problem, match="TimeoutError"):
-            carry(b"x")
+            carry(request(b"x"))
 
 
 def test_a_peer_that_starts_is_reached_at_once() -> None:
@@ -369,11 +414,11 @@ def test_a_change_of_address_is_followed(two: Members) -> None:
     directory = two.directory()
     carry = directory.transport(two.other.id)
     with pytest.raises(Problem, match="no address of this member"):
-        carry(b"x")
+        carry(request(b"x"))
     for server in (first, second):
         two.do(SetAddress(address=server.url, certificates=[certificate]))
         two.clock.pass_ms(int(RELOAD_S * 1000))
-        assert b"x" == carry(b"x")
+        assert b"x" == carry(request(b"x"))
     directory.close()
     first.close()
     second.close()

@@ -1,4 +1,4 @@
-"""Signed calls between members: what an honest caller and an honest door do."""
+"""Signed requests between members: what an honest caller and an honest door do."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from salus.base import codec
 from salus.base.errors import Category, Problem, Refusal
-from salus.node import peers as peers_module
-from salus.node.peers import Answer, Identity, Peer, PeerDoor, peer_down
+from salus.node import spent_nonces
+from salus.node.peers import Answer, Identity, Peer, PeerDoor, Transport, peer_down
+from salus.node.signed_request import Request
 from tests.support.ledgers import FakeClock
 from tests.support.machine import Actor, Ledger
 
@@ -34,11 +35,16 @@ class World:
         self.height = 0
         self.reached: list[int] = []
         self.behind = False
-        self.door = PeerDoor(
+        self.handler = handler
+        self.door = self.open()
+
+    def open(self) -> PeerDoor:
+        """The door of a process that starts now."""
+        return PeerDoor(
             self.ledger.network,
             self.callee.id,
             self.ledger.context,
-            {"echo/back": handler},
+            {"echo/back": self.handler},
             self.clock,
             self.reach,
         )
@@ -48,10 +54,15 @@ class World:
         self.reached.append(height)
         return not self.behind
 
-    def peer(self, actor: Actor) -> Peer:
+    def peer(self, actor: Actor, transport: Transport | None = None) -> Peer:
         """The door as a member sees it."""
         identity = Identity(self.ledger.network, actor.id, actor.service)
-        return Peer(identity, self.callee.id, self.door.answer, self.clock, lambda: self.height)
+        way = transport or self.answer
+        return Peer(identity, self.callee.id, way, self.clock, lambda: self.height)
+
+    def answer(self, request: Request) -> bytes:
+        """By the door that is open now."""
+        return self.door.answer(request)
 
 
 def echo(sender: bytes, body: bytes) -> bytes:
@@ -145,8 +156,7 @@ ANSWERS = {
 def test_a_strange_answer_is_a_no(data: bytes) -> None:
     """Whatever a peer sends back, the caller gets a Problem that may pass."""
     world = World(echo)
-    identity = Identity(world.ledger.network, world.caller.id, world.caller.service)
-    peer = Peer(identity, world.callee.id, lambda _call: data, world.clock, lambda: 0)
+    peer = world.peer(world.caller, lambda _request: data)
 
     with pytest.raises(Problem) as problem:
         peer.call("echo/back", b"")
@@ -157,20 +167,56 @@ def test_a_strange_answer_is_a_no(data: bytes) -> None:
 def test_nobody_there_is_told_as_peer_down() -> None:
     """A transport's own problem passes through."""
 
-    def nobody(_call: bytes) -> bytes:
+    def nobody(_request: Request) -> bytes:
         raise peer_down("it does not run")
 
     world = World(echo)
-    identity = Identity(world.ledger.network, world.caller.id, world.caller.service)
     with pytest.raises(Problem, match="PeerDown"):
-        Peer(identity, world.callee.id, nobody, world.clock, lambda: 0).call("echo/back", b"")
+        world.peer(world.caller, nobody).call("echo/back", b"")
+
+
+def test_a_restart_of_the_door_costs_one_more_request() -> None:
+    """The new door names itself, the caller signs again with the name, and keeps it."""
+    world = World(echo)
+    sent: list[Request] = []
+
+    def carry(request: Request) -> bytes:
+        sent.append(request)
+        return world.door.answer(request)
+
+    peer = world.peer(world.caller, carry)
+    counts = []
+    for _ in range(2):
+        for _ in range(2):
+            peer.call("echo/back", b"")
+            counts.append(len(sent))
+        world.door = world.open()
+
+    assert [2, 3, 5, 6] == counts
+
+
+@pytest.mark.parametrize("code", ["0123456789abcdef", "no door", None])
+def test_a_door_that_never_agrees_is_asked_twice_at_most(code: str | None) -> None:
+    """Whatever it says its name is: the no reaches who asked."""
+    world = World(echo)
+    answer = codec.encode(Answer(category="UNAUTHENTICATED", code=code, name="DoorChanged"))
+    sent: list[Request] = []
+
+    def carry(request: Request) -> bytes:
+        sent.append(request)
+        return answer
+
+    with pytest.raises(Problem, match="DoorChanged"):
+        world.peer(world.caller, carry).call("echo/back", b"")
+
+    assert (2 if code == "0123456789abcdef" else 1) == len(sent)
 
 
 def test_nonces_are_forgotten_when_no_call_can_be_so_old(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two minutes after; and who calls more than the door can remember is told to wait."""
-    monkeypatch.setattr(peers_module, "NONCES_MAX", 3)
+    monkeypatch.setattr(spent_nonces, "NONCES_MAX", 3)
     world = World(echo)
     ours, theirs = world.peer(world.caller), world.peer(world.callee)
     for _ in range(3):
@@ -182,7 +228,7 @@ def test_nonces_are_forgotten_when_no_call_can_be_so_old(
     world.clock.pass_ms(120_001)
 
     assert ours.call("echo/back", b"")
-    assert 1 == len(world.door._nonces[world.caller.id])
+    assert 1 == world.door._nonces.count(world.caller.id)
 
 
 def test_the_route_names_no_path(tmp_path: Path) -> None:

@@ -41,6 +41,14 @@ def test_a_certificate_names_its_member_and_vouches_for_nobody() -> None:
     assert GENESIS_MS - tls.EARLY_MS == read.not_valid_before_utc.timestamp() * 1000
 
 
+def test_its_days_are_told() -> None:
+    """For people who meet one that is over; other bytes have none."""
+    made = make(days=5)
+
+    assert "one from 2025-11-24 to 2025-11-29" == tls.period(made)
+    assert "none" == tls.period(b"other")
+
+
 def test_the_ledger_takes_it() -> None:
     """`members.set_address` accepts it with the member's service key, and with no other."""
     assert rules.is_certificate(make(), [KEY.public])

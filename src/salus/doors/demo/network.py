@@ -2,7 +2,7 @@
 Four members in one process, as four machines would stand: nothing is shared.
 
 Each has its own folder, keys, vault, witness and gateway. They reach one another only by signed
-calls of bytes to a member's door; no object of one member is known to another. Keys lie apart from
+requests to a member's door; no object of one member is known to another. Keys lie apart from
 the members' folders, as on a card or another disk.
 """
 
@@ -19,6 +19,7 @@ from salus.node.keys import MemberKeys, make_demo_keys
 from salus.node.node import Node, NodeSettings
 from salus.node.peers import Transport, peer_down
 from salus.node.ports import Clock, RealClock
+from salus.node.signed_request import Request
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A demo's journal files: eight times smaller than a real node's."""
@@ -139,14 +140,14 @@ class DemoNetwork:
         }
 
     def _transport(self, name: str) -> Transport:
-        """Bytes to a member's door, if it runs at that moment."""
+        """Signed requests to a member's door, if it runs at that moment."""
 
-        def carry(call: bytes) -> bytes:
+        def carry(request: Request) -> bytes:
             member = self._running.get(name)
             if member is None:
                 raise peer_down(f"{name} does not answer")
             try:
-                return member.node.answer(call)
+                return member.node.answer(request)
             except Exception:
                 # A machine that is switched off drops the calls it has not answered.
                 if self._running.get(name) is member:
