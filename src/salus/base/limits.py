@@ -1,5 +1,7 @@
 """Every bound of the core, with unit, reason and source; a format's own stand beside it."""
 
+from salus.base.types import DAY_MS
+
 TRANSACTION_BYTES_MAX = 512 * 1024
 """One envelope (`ledger.md` §7): a batch's receipts or 512 tags fit with room to spare."""
 
@@ -28,7 +30,7 @@ NONCE_WINDOW = 256
 NONCE_AHEAD_MAX = 65_536
 """A nonce this far above the floor is refused, lest a slip burn the key's future."""
 
-LIFETIME_MS_MAX = 24 * 3_600_000
+LIFETIME_MS_MAX = DAY_MS
 """A transaction may wait at most a day (`machine.lifetime_ms` sets it lower)."""
 
 RECEIPT_AGE_MS_MAX = 120_000
@@ -69,10 +71,10 @@ VAULT_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Pruned containers or packages in one answer; a single larger one travels alone."""
 
 WAITING_CONTAINER_BYTES_MAX = 4 * 1024 * 1024 * 1024
-WAITING_CONTAINER_MS_MAX = 24 * 3_600_000
+WAITING_CONTAINER_MS_MAX = DAY_MS
 """Containers stored but not yet committed: 4 GiB an author, one day (`ledger.md` §5.9)."""
 
-LINK_MS_MAX = 403 * 24 * 3_600_000
+LINK_MS_MAX = 403 * DAY_MS
 """A leave to write lies at most 13 months ahead (`patient-control.md` §3.7)."""
 
 PACKAGE_BYTES_MAX = 64 * 1024 + 48

@@ -44,6 +44,10 @@ Height = Count
 TimeMs = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
 """Milliseconds since 1970-01-01 UTC, of block time."""
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+"""Spans of time, in the unit of `TimeMs`; a day has no leap second."""
+
 U8 = Annotated[int, msgspec.Meta(ge=0, le=2**8 - 1)]
 U16 = Annotated[int, msgspec.Meta(ge=0, le=2**16 - 1)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]

@@ -44,6 +44,7 @@ from salus.node.journal_segment import (
 from salus.node.journal_spare import NEW, SLICE_BYTES, Spare
 from salus.node.journal_start import judge_end
 from salus.node.ports import REAL_DISK, Disk, StrictDisk, end_process
+from salus.node.tracing import traces
 
 __all__ = ["SEGMENT_BYTES", "Damage", "Journal", "inspect", "repair"]
 
@@ -65,7 +66,6 @@ class Journal:
         self._network = network
         self._segment_bytes = segment_bytes
         self._disk = disk
-        self._spare = Spare(folder, segment_bytes, disk)
         self._first_heights: list[int] = []
         self._segments: dict[int, Segment] = {}
         self._newest: Segment | None = None
@@ -87,10 +87,12 @@ class Journal:
         Open the journal of a network (id of 32 B), or start one in an empty folder.
 
         `must_hold`: newest height that any stored note, cosignature or meta names; a journal that
-        ends below it has lost what was acknowledged. `die`: see `ports.StrictDisk`.
+        ends below it has lost what was acknowledged. `segment_bytes`: of a new journal's files; one
+        that has records goes on with the length they state. `die`: see `ports.StrictDisk`.
 
-        Raises Damage; Fault (another network's journal, or one that ends below `must_hold`);
-        Problem StorageFull (no room for the first segment, or for the copy after an unclean end).
+        Raises Damage; Fault: it ends below `must_hold`; Problem FormatUnknown, GenesisDiffers: it
+        is another version's or network's; StorageFull: no room for the first segment, or for the
+        copy after an unclean end.
         """
         strict = StrictDisk(disk, die)
         strict.make_folder(folder)
@@ -101,6 +103,7 @@ class Journal:
         journal._recover(must_hold)
         return journal
 
+    @traces.spanned("block.journal")
     def append(self, height: int, payload: bytes) -> None:
         """
         Add a record; it is durable when this returns.
@@ -192,7 +195,9 @@ class Journal:
         return encode_record(height, payload, self.chain, to.header.salt, to.end)
 
     def _fresh_segment(self, height: int) -> Segment:
-        header = SegmentHeader(self._network, height, self.chain, os.urandom(8))
+        header = SegmentHeader(
+            self._network, height, self.chain, os.urandom(8), self._segment_bytes
+        )
         return Segment(segment_name(height), header, chain=self.chain)
 
     def _use(self, segment: Segment) -> None:
@@ -212,7 +217,7 @@ class Journal:
         if segment is None:
             name = segment_name(first)
             data = read_bytes(self._disk.plain, self._folder / name)
-            segment = read_segment(name, data, self._network, self._segment_bytes)
+            segment = read_segment(name, data, self._network)
             check_blank_tail(segment, data)
             after = segment_name(self._first_heights[at + 1])
             check_link(segment, after, self._head(after), self._network)
@@ -229,8 +234,11 @@ class Journal:
     def _recover(self, must_hold: int) -> None:
         """Judge the end, then make sure that what was read is what the disk holds."""
         disk = self._disk.plain
-        end = judge_end(self._folder, self._network, must_hold, self._segment_bytes, disk)
+        end = judge_end(self._folder, self._network, must_hold, disk)
         self.tip_height, self.chain = end.height, end.chain
+        if end.newest is not None:
+            self._segment_bytes = end.newest.header.segment_bytes
+        self._spare = Spare(self._folder, self._segment_bytes, self._disk)
         if end.empty is not None:
             self._disk.remove(self._folder / end.empty)
         if end.newest is None:

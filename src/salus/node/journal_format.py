@@ -4,16 +4,17 @@ The journal's bytes: segment headers and records, made and checked (`ledger.md` 
 All integers are big-endian. Nothing here touches a disk or knows a file's name.
 
     segment header, 128 B                            record, 8-byte aligned
-    0   `SALUSJ1` and a newline                      0   `REC1`
+    0   `SALUSJ2` and a newline                      0   `REC1`
     8   network id, 32 B                             4   stored length u32
     40  first height u64                             8   flags u32; bit 0: zstd
     48  chain value before it, 32 B                  12  CRC-32 over salt ‖ 4–11 ‖ 16 to the end
     80  salt, 8 random bytes                         16  height u64; plain length u64
-    88  zeros                                        32  chain value, 32 B
+    88  length of the file u64; zeros                32  chain value, 32 B
     124 CRC-32 of bytes 0–123                        64  stored payload; zeros to 8 bytes
 
 The chain value is SHA-256(D("journal") ‖ chain value before ‖ plain payload). The salt is in every
-CRC, so that no transaction can hold bytes that pass for a record.
+CRC, so that no transaction can hold bytes that pass for a record. The length is stated, so that
+whoever reads a folder needs no setting to know a file that was cut (`ADR 0022`).
 """
 
 import struct
@@ -26,7 +27,7 @@ import zstandard
 from salus.base.errors import invariant
 from salus.base.hashing import domain_hash
 
-SEGMENT_MAGIC = b"SALUSJ1\n"
+SEGMENT_MAGIC = b"SALUSJ2\n"
 RECORD_MAGIC = b"REC1"
 SEGMENT_HEADER_BYTES = 128
 RECORD_HEADER_BYTES = 64
@@ -39,7 +40,7 @@ PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 ZSTD_LEVEL = 1
 FLAG_ZSTD = 1
 
-_SEGMENT = struct.Struct(">8s32sQ32s8s36x")
+_SEGMENT = struct.Struct(">8s32sQ32s8sQ28x")
 _RECORD = struct.Struct(">4sIIIQQ32s")
 
 
@@ -51,6 +52,10 @@ class Unsound(Exception):
         super().__init__(f"expected {expected}, found {found}")
         self.expected = expected
         self.found = found
+
+
+class OtherFormat(Unsound):
+    """A whole header, written by another version of this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ class SegmentHeader:
 
     salt: bytes
     """8 random bytes."""
+
+    segment_bytes: int
+    """Length of the segment's file, from the day it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +97,29 @@ class RecordHeader:
 def encode_segment_header(header: SegmentHeader) -> bytes:
     """The 128 bytes a segment starts with."""
     body = _SEGMENT.pack(
-        SEGMENT_MAGIC, header.network, header.first_height, header.chain_before, header.salt
+        SEGMENT_MAGIC,
+        header.network,
+        header.first_height,
+        header.chain_before,
+        header.salt,
+        header.segment_bytes,
     )
     return body + crc32(body).to_bytes(4, "big")
 
 
 def decode_segment_header(data: bytes) -> SegmentHeader:
-    """Read the first 128 bytes of a segment; raises Unsound: length, CRC, magic, zeros."""
+    """Read the first 128 bytes of a segment; raises Unsound: length, CRC, OtherFormat, zeros."""
     body = data[: SEGMENT_HEADER_BYTES - 4]
     if len(data) < SEGMENT_HEADER_BYTES:
         raise Unsound(f"a segment header of {SEGMENT_HEADER_BYTES} bytes", f"{len(data)} bytes")
     if crc32(body) != int.from_bytes(data[len(body) : SEGMENT_HEADER_BYTES], "big"):
         raise Unsound("a segment header whose CRC fits", "another CRC")
-    magic, network, first_height, chain_before, salt = _SEGMENT.unpack(body)
-    if magic != SEGMENT_MAGIC or any(body[88:]):
-        raise Unsound("a segment header of format SALUSJ1", "another format")
-    return SegmentHeader(network, first_height, chain_before, salt)
+    magic, network, first_height, chain_before, salt, segment_bytes = _SEGMENT.unpack(body)
+    if magic != SEGMENT_MAGIC:
+        raise OtherFormat("a segment header of format SALUSJ2", magic.decode("ascii", "replace"))
+    if any(body[96:]):
+        raise Unsound("zeros after a segment header's fields", "other bytes")
+    return SegmentHeader(network, first_height, chain_before, salt, segment_bytes)
 
 
 def encode_record(

@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import NoReturn
 
 from salus.base.hashing import ZERO32
-from salus.node.journal_format import SEGMENT_HEADER_BYTES, Unsound, decode_segment_header
+from salus.node.journal_format import (
+    SEGMENT_HEADER_BYTES,
+    OtherFormat,
+    Unsound,
+    decode_segment_header,
+)
 from salus.node.journal_mark import CLEAN, read_mark
 from salus.node.journal_segment import (
-    SEGMENT_BYTES,
     Damage,
     Segment,
     chain_at,
     check_blank_tail,
+    check_length,
     judge_tail,
     later_records,
+    other_format,
     payloads,
     read_bytes,
-    read_segment,
+    read_records,
     segment_names,
 )
 from salus.node.journal_spare import Spare
@@ -83,13 +89,12 @@ class Repair:
     """Segments cut short or taken out; their bytes stay in `<name>.lost`."""
 
 
-def inspect(
-    folder: Path, *, disk: Disk = REAL_DISK, segment_bytes: int = SEGMENT_BYTES
-) -> Inspection:
+def inspect(folder: Path, *, disk: Disk = REAL_DISK) -> Inspection:
     """
     Read every byte of the journal and check every record; changes nothing.
 
-    O(journal); one segment in memory. Raises Fault if segments of two networks lie there.
+    O(journal); one segment in memory. Raises Problem GenesisDiffers if segments of two networks lie
+    there, FormatUnknown.
     """
     names = segment_names(disk, folder)
     found = Inspection(segments=len(names))
@@ -98,12 +103,14 @@ def inspect(
         data = read_bytes(disk, folder / name)
         try:
             network = network or decode_segment_header(data[:SEGMENT_HEADER_BYTES]).network
-            segment = read_segment(name, data, network, len(data))
+            segment = read_records(name, data, network)
+        except OtherFormat as error:
+            raise other_format(error) from None
         except (Damage, Unsound) as error:
             found.damage = found.damage or _located(name, error)
             continue
         if found.damage is None:
-            _examine(found, segment, data, segment_bytes, newest=name == names[-1])
+            _examine(found, segment, data, newest=name == names[-1])
         else:
             found.lose(segment.heights.tolist())
     mark = read_mark(folder, disk)
@@ -117,7 +124,6 @@ def repair(
     *,
     act: bool = False,
     disk: Disk = REAL_DISK,
-    segment_bytes: int = SEGMENT_BYTES,
     die: Callable[[str], NoReturn] = end_process,
 ) -> Repair:
     """
@@ -126,7 +132,7 @@ def repair(
     Without `act` it only says what would be lost. Interrupted, it is simply run again: the damaged
     segment is replaced last. The node must be stopped. Raises Fault, Problem StorageFull.
     """
-    found = inspect(folder, disk=disk, segment_bytes=segment_bytes)
+    found = inspect(folder, disk=disk)
     damage = found.damage
     if damage is None:
         return Repair(found, done=False, set_aside=())
@@ -136,15 +142,13 @@ def repair(
         for name in reversed(later[1:]):
             strict.rename(folder / name, _free_name(disk, folder, name))
         if later:  # else the mark of a clean end is all that is wrong
-            _cut(folder, later[0], found.keep_bytes, segment_bytes, strict)
+            _cut(folder, later[0], found.keep_bytes, strict)
         if CLEAN in disk.names(folder):
             strict.remove(folder / CLEAN)
     return Repair(found, done=act, set_aside=tuple(later))
 
 
-def _examine(
-    found: Inspection, segment: Segment, data: bytes, segment_bytes: int, *, newest: bool
-) -> None:
+def _examine(found: Inspection, segment: Segment, data: bytes, *, newest: bool) -> None:
     """Add one segment to what was found so far; stop at its first difference."""
     kept = 0
     try:
@@ -156,8 +160,7 @@ def _examine(
             found.records += 1
             kept += 1
         _check_end(found, segment, data, newest=newest)
-        if len(data) != segment_bytes:
-            raise Damage(segment.name, len(data), f"{segment_bytes} bytes", f"{len(data)}")
+        check_length(segment, data)
     except Damage as damage:
         found.damage = damage
         if kept:
@@ -187,8 +190,8 @@ def _located(name: str, error: Damage | Unsound) -> Damage:
     return Damage(name, 0, error.expected, error.found)
 
 
-def _cut(folder: Path, name: str, keep_bytes: int, segment_bytes: int, disk: StrictDisk) -> None:
-    """Keep the segment's first bytes in a new file of full length, and the old file aside."""
+def _cut(folder: Path, name: str, keep_bytes: int, disk: StrictDisk) -> None:
+    """Keep the segment's first bytes in a new file of its stated length, the old file aside."""
     aside = _free_name(disk.plain, folder, name)
     if keep_bytes == 0:
         disk.rename(folder / name, aside)
@@ -200,7 +203,8 @@ def _cut(folder: Path, name: str, keep_bytes: int, segment_bytes: int, disk: Str
         disk.fdatasync(file)
     finally:
         disk.plain.close(file)
-    Spare(folder, segment_bytes, disk).place(name, data[:keep_bytes])
+    header = decode_segment_header(data[:SEGMENT_HEADER_BYTES])
+    Spare(folder, header.segment_bytes, disk).place(name, data[:keep_bytes])
 
 
 def _free_name(disk: Disk, folder: Path, name: str) -> Path:

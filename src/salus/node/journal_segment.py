@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from salus.base.errors import Fault
+from salus.base.errors import Category, Fault, Problem
 from salus.node.journal_format import (
     RECORD_MAGIC,
     SEGMENT_HEADER_BYTES,
+    OtherFormat,
     RecordHeader,
     SegmentHeader,
     Unsound,
@@ -84,6 +85,27 @@ class Segment:
         self.heights.append(height)
 
 
+def other_format(error: OtherFormat) -> Problem:
+    """What an operator is told whose journal another version of this program wrote."""
+    return Problem(
+        Category.UNSUPPORTED,
+        "FormatUnknown",
+        f"the journal: expected {error.expected}, found {error.found.strip()}: start the version "
+        "that wrote it, or let the node take all blocks from the other members into a new folder",
+    )
+
+
+def genesis_differs(found: bytes, expected: bytes) -> Problem:
+    """What an operator is told whose folder and genesis file are of two networks (32 B each)."""
+    return Problem(
+        Category.CONFLICT,
+        "GenesisDiffers",
+        f"expected a folder of network {expected.hex()[:16]}…, the genesis file's, found one of "
+        f"{found.hex()[:16]}…: start with the genesis file all members have, or choose another "
+        "folder",
+    )
+
+
 def segment_name(first_height: int) -> str:
     """File name of the segment that starts with that height: 16 digits, so that names sort."""
     return f"{first_height:016d}{SUFFIX}"
@@ -113,30 +135,41 @@ def read_bytes(disk: Disk, path: Path) -> bytes:
 
 
 def read_header(name: str, data: bytes, network: bytes) -> SegmentHeader:
-    """The segment's header; raises Damage, or a plain Fault if it is another network's."""
+    """The segment's header; raises Damage, Problem FormatUnknown, GenesisDiffers."""
     try:
         header = decode_segment_header(data[:SEGMENT_HEADER_BYTES])
+    except OtherFormat as error:
+        raise other_format(error) from None
     except Unsound as error:
         raise Damage(name, 0, error.expected, error.found) from None
     if segment_name(header.first_height) != name:
         raise Damage(name, 0, "the first height its name tells", str(header.first_height))
     if header.network != network:
-        raise Fault(
-            f"the journal belongs to network {header.network.hex()}, expected {network.hex()}:"
-            " start the node with the folder of its own network"
-        )
+        raise genesis_differs(header.network, network)
     return header
 
 
-def read_segment(name: str, data: bytes, network: bytes, segment_bytes: int) -> Segment:
+def read_segment(name: str, data: bytes, network: bytes) -> Segment:
     """
     Find the segment's records up to the first bytes that are no sound record; O(segment).
 
-    Checks the file's length, the header, and of each record all but the chain. Raises Damage for
-    length and header; what ends the row of records is for `judge_tail` to say.
+    Checks the header, the file's length, and of each record all but the chain. Raises Damage for
+    header and length; what ends the row of records is for `judge_tail` to say.
     """
-    if len(data) != segment_bytes:
-        raise Damage(name, min(len(data), segment_bytes), f"{segment_bytes} bytes", str(len(data)))
+    segment = read_records(name, data, network)
+    check_length(segment, data)
+    return segment
+
+
+def check_length(segment: Segment, data: bytes) -> None:
+    """Hold the file to the length its header states; raises Damage."""
+    stated = segment.header.segment_bytes
+    if len(data) != stated:
+        raise Damage(segment.name, min(len(data), stated), f"{stated} bytes", str(len(data)))
+
+
+def read_records(name: str, data: bytes, network: bytes) -> Segment:
+    """Do as `read_segment`, whatever length the file has."""
     header = read_header(name, data, network)
     segment = Segment(name, header, chain=header.chain_before)
     view = memoryview(data)

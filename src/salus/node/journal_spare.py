@@ -15,8 +15,8 @@ SPARE = "spare"
 NEW = ".new"
 """Ending of files in the making; whatever has it at a start is removed."""
 
-SLICE_BYTES = 2 * 1024 * 1024
-"""Least that is filled at once; 32 slices make a segment, each some 2 ms on an SSD."""
+SLICE_BYTES = 256 * 1024
+"""Least that is filled at once: a block waits for it, a third as long as for 2 MiB (measured)."""
 
 
 class Spare:

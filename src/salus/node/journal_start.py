@@ -56,7 +56,7 @@ class End:
         return self.newest.chain if self.newest else ZERO32
 
 
-def judge_end(folder: Path, network: bytes, must_hold: int, segment_bytes: int, disk: Disk) -> End:
+def judge_end(folder: Path, network: bytes, must_hold: int, disk: Disk) -> End:
     """Read the newest segment and judge it; changes nothing. Raises Damage, Fault."""
     names = segment_names(disk, folder)
     mark = read_mark(folder, disk)
@@ -64,7 +64,7 @@ def judge_end(folder: Path, network: bytes, must_hold: int, segment_bytes: int, 
     empty: str | None = None
     while names:
         data = read_bytes(disk, folder / names[-1])
-        newest = read_segment(names[-1], data, network, segment_bytes)
+        newest = read_segment(names[-1], data, network)
         if empty is None:
             torn = judge_tail(newest, data)
         else:

@@ -1,13 +1,17 @@
 """The files of `deploy/` fit the program: metric names, commands, settings, names of members."""
 
+import copy
+import gzip
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+import jsonschema
 import msgspec
 import pytest
 import typer
@@ -16,7 +20,10 @@ import yaml
 from salus.doors.cli.node import node
 from salus.doors.demo.network import CAST
 from salus.doors.http.metrics import Meters
+from salus.doors.member import compose as composed
 from salus.doors.member.layout import container_seats, lay_out, loopback_seats
+from salus.doors.member.unit import Places, places_of, unit
+from salus.doors.network.member import HOPELESS
 from salus.node import settings as settings_module
 from salus.node.settings import Settings, read_settings
 
@@ -122,18 +129,65 @@ def test_the_image_is_made_of_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+GENERATED = {
+    "salus deploy unit": (UNIT, lambda: unit(Places())),
+    "salus deploy compose": (DEPLOY / "compose.yaml", composed.compose),
+}
+
+
+@pytest.mark.parametrize(("path", "made"), GENERATED.values(), ids=GENERATED.keys())
+def test_files_are_what_the_program_writes(path: Path, made: Callable[[], str]) -> None:
+    """Nobody edits them by hand: the command is run again, and its output kept."""
+    assert made() == path.read_text()
+
+
+def test_the_compose_file_keeps_to_its_specification() -> None:
+    """Docker's own schema takes it; a word it does not know, or of another kind, it does not."""
+    packed = (ROOT / "tests" / "data" / "compose" / "compose-spec.json.gz").read_bytes()
+    schema = jsonschema.Draft7Validator(json.loads(gzip.decompress(packed)))
+    broken = copy.deepcopy(compose())
+    broken["services"]["north"] |= {"comand": ["x"], "read_only": "often and gladly", "ports": {}}
+
+    assert [] == [one.message for one in schema.iter_errors(compose())]
+    assert 1 < len(list(schema.iter_errors(broken)))
+
+
+@pytest.fixture
+def own_unit(tmp_path: Path) -> Path:
+    """The unit of one member's configuration, of places as they are here."""
+    place = read_settings(lay_out(tmp_path, loopback_seats(8081, 9441))[0])
+    path = tmp_path / "salus-north.service"
+    path.write_text(unit(places_of(place, tmp_path / "north.toml", Path("bin/salus"))))
+    return path
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-def test_the_service_file_is_sound() -> None:
+@pytest.mark.parametrize("kind", ["of any member", "of one member"])
+def test_the_service_file_is_sound(kind: str, own_unit: Path) -> None:
     """Systemd takes every line, and finds that the service may do little."""
+    path = UNIT if kind == "of any member" else own_unit
     ran = [
         subprocess.run(
-            ["systemd-analyze", *words, UNIT], capture_output=True, text=True, check=False
+            ["systemd-analyze", *words, path], capture_output=True, text=True, check=False
         )
         for words in (["verify"], ["security", "--offline=true", "--threshold=20", "--no-pager"])
     ]
 
     assert [0, 0] == [one.returncode for one in ran], ran
     assert "" == ran[0].stderr
+
+
+def test_a_members_own_unit_may_write_where_its_settings_say(
+    own_unit: Path, tmp_path: Path
+) -> None:
+    """Its data, and the keys' folder, where each year's certificate is put; nothing else."""
+    text = own_unit.read_text()
+
+    assert [f"-{tmp_path}/north", f"-{tmp_path}/keys/north"] == re.findall(
+        r"^ReadWritePaths=(.+)$", text, re.MULTILINE
+    )
+    assert f"node run {tmp_path}/north.toml --passphrase-fd 3" in text
+    assert f"passphrase:{tmp_path}/north.passphrase" in text
 
 
 def test_the_service_runs_a_command_that_exists() -> None:
@@ -143,6 +197,7 @@ def test_the_service_runs_a_command_that_exists() -> None:
 
     assert "salus node run /etc/salus/%i.toml --passphrase-fd 3" in line
     assert "RestartPreventExitStatus=64 65 69" in text
+    assert HOPELESS == {64, 65, 69}
 
 
 def settings_named() -> set[str]:

@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +131,52 @@ def test_a_lost_disk_comes_back_by_snapshot(network: MemberProcesses) -> None:
     network.wait_ready("insurer")
 
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "operate.md"
+
+
+def drilled(network: MemberProcesses, name: str, verb: str) -> None:
+    """Run the guide's own `tar` command for a member of this network."""
+    (command,) = re.findall(rf"tar --{verb} [^`\n]+", GUIDE.read_text())
+    here = command.replace("/backup", str(network.folder)).replace(
+        "/var/lib/salus", str(network.folder)
+    )
+    subprocess.run(here.replace("north", name).split(), check=True)
+
+
+def kept(home: Path) -> dict[str, bytes]:
+    """What no other member has, by name."""
+    folders = (home / "gateway", home / "node" / "notes", home / "node" / "witness")
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(home)): path.read_bytes() for path in files}
+
+
+def test_a_backup_is_put_back_on_an_empty_disk(network: MemberProcesses) -> None:
+    """As the guide says: what was received opens, what was signed is known, the audit is good."""
+    given = grant(network)
+    count = opened(network, given)
+    assert 0 == network.stop("south")
+    drilled(network, "south", "create")
+    before = kept(network.home("south"))
+    shutil.rmtree(network.home("south"))
+    drilled(network, "south", "extract")
+    assert before == kept(network.home("south"))
+    network.start("south", "--fast")
+    network.wait_ready("south")
+    network.wait_same(*network.names)
+    home = network.home("south") / "node"
+
+    assert count == opened(network, given)
+    wait_for((home / "whole" / "complete").exists)
+    assert 0 == network.stop("south")
+    network.start("south")
+    network.wait_ready("south")
+    assert 0 == network.stop("south")
+    audit = network.run("audit", str(home), "--level", "log")
+    assert 0 == audit.returncode, audit.stderr
+    network.start("south")
+    network.wait_ready("south")
+
+
 def test_members_snapshots_are_equal_and_check(network: MemberProcesses) -> None:
     """Byte for byte at two members, with the app hash that the block has."""
     grant(network)
@@ -218,9 +266,9 @@ ASKED = {
     "the API": ("GET", "/v1/status", b"", 404),
     "the gateway": ("GET", "/south/gateway/v1/patients", b"", 404),
     "metrics": ("GET", "/metrics", b"", 404),
-    "no call": ("POST", "/peer/v1", b"nothing", 200),
-    "another method": ("GET", "/peer/v1", b"", 422),
-    "an oversized call": ("POST", "/peer/v1", None, 413),
+    "no call": ("POST", "/peer/v1/x", b"nothing", 400),
+    "another method": ("GET", "/peer/v1/x", b"", 422),
+    "an oversized call": ("POST", "/peer/v1/x", None, 413),
 }
 
 
@@ -228,7 +276,7 @@ ASKED = {
 def test_the_peer_door_has_one_route(
     network: MemberProcesses, method: str, path: str, body: bytes | None, status: int
 ) -> None:
-    """Signed calls and liveness; a bad call is answered as one, an oversized one not read."""
+    """Signed requests and liveness; a bad one is answered, an oversized one not read."""
     line = http.client.HTTPConnection(*door(network), timeout=20)
     line.sock = pinned(network).wrap_socket(socket.create_connection(door(network)))
     line.putrequest(method, path)
@@ -280,23 +328,10 @@ def test_a_folder_in_use_is_a_sentence(network: MemberProcesses) -> None:
     assert "FolderInUse" in ran.stderr
 
 
-@pytest.mark.parametrize("taken", [0, 1], ids=["API", "peer door"])
-def test_a_port_in_use_is_a_sentence(tmp_path: Path, taken: int) -> None:
-    """Neither door opens if one of them cannot; the text names the port."""
-    with member_processes(tmp_path) as network:
-        port = network.ports["north"][taken]
-        with socket.create_server(("127.0.0.1", port)):
-            ran = network.run("node", "run", str(network.config("north")), "--new")
-
-    assert 75 == ran.returncode
-    assert "PortInUse" in ran.stderr
-    assert f":{port}" in ran.stderr
-
-
 def test_an_orderer_without_its_folder_begins_no_second_history(
     network: MemberProcesses, tmp_path: Path
 ) -> None:
-    """It is told to recover, and has every block back; runs last: it stops all members."""
+    """It recovers every block, and its backup brings the rest; runs last: it stops all members."""
     before = network.wait_same(*network.names)
     network.stop("north")
     kept = tmp_path / "north"
@@ -305,7 +340,8 @@ def test_an_orderer_without_its_folder_begins_no_second_history(
     assert 65 == network.wait_end("north")
     assert "LedgerElsewhere" in network.log("north")
     assert 0 == network.run("node", "recover", str(network.config("north"))).returncode
-    shutil.copytree(kept / "gateway", network.home("north") / "gateway")
+    for folder in ("gateway", "node/witness"):
+        shutil.copytree(kept / folder, network.home("north") / folder, dirs_exist_ok=True)
     network.start("north")
     network.wait_ready("north")
     after = network.wait_same(*network.names)

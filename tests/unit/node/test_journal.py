@@ -11,6 +11,7 @@ from salus.base.errors import Fault, Problem
 from salus.base.hashing import ZERO32, domain_hash
 from salus.node.journal import Damage, Journal
 from salus.node.journal_format import PAYLOAD_BYTES_MAX
+from salus.node.journal_repair import inspect
 from salus.node.ports import RealDisk
 
 NETWORK = b"\x11" * 32
@@ -192,10 +193,39 @@ def test_record_that_just_fits_fills_the_segment(folder: Path) -> None:
     assert [body, payload(2)] == [data for _, data in again.records()]
 
 
+def test_a_journal_goes_on_with_the_length_its_files_state(folder: Path) -> None:
+    """Another setting counts for a new journal alone; after a kill too nothing is damage."""
+    first = filled(folder, range(1, 4))
+    first.append(4, payload(4))
+    del first  # as a killed process leaves it: no mark of a clean end
+    other = Journal.open(folder, NETWORK, segment_bytes=4 * SEGMENT_BYTES)
+    while len(list(folder.glob("*.seg"))) < 3:
+        other.append(other.tip_height + 1, payload(other.tip_height + 1))
+    other.close()
+    sizes = {path.stat().st_size for path in folder.glob("*.seg")}
+
+    assert {SEGMENT_BYTES} == sizes
+    assert inspect(folder).damage is None
+
+
+def test_a_file_that_was_cut_is_found_by_its_own_word(folder: Path) -> None:
+    """No setting says how long it was: its header does."""
+    filled(folder, range(1, 4)).close()
+    (segment,) = folder.glob("*.seg")
+    segment.write_bytes(segment.read_bytes()[:-512])
+    damage = inspect(folder).damage
+
+    assert damage is not None
+    assert (str(SEGMENT_BYTES), str(SEGMENT_BYTES - 512)) == (
+        damage.expected.removesuffix(" bytes"),
+        damage.found,
+    )
+
+
 def test_another_networks_journal_is_not_opened(folder: Path) -> None:
     """A node started with the wrong folder says so, and touches nothing."""
     filled(folder, range(1, 3)).close()
-    with pytest.raises(Fault, match="belongs to network 1111"):
+    with pytest.raises(Problem, match=r"GenesisDiffers.*22222222.*found one of 11111111"):
         Journal.open(folder, b"\x22" * 32, segment_bytes=SEGMENT_BYTES)
 
     assert 2 == open_journal(folder).tip_height

@@ -168,7 +168,7 @@ def test_copy_of_an_older_record_inside_a_torn_one_is_no_later_record(tmp_path: 
 
 def crafted(folder: Path, *records: tuple[int, bytes, bytes], named: int = 1) -> None:
     """One segment with records of these heights, payloads and chain values before them."""
-    header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt")
+    header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt", SEGMENT_BYTES)
     data = encode_segment_header(header)
     for height, body, before in records:
         data += encode_record(height, body, before, header.salt, len(data))[0]
@@ -192,7 +192,7 @@ def test_sound_records_in_a_false_row_are_damage(
 ) -> None:
     """CRCs that fit do not make a journal: heights and chain must, for a start and an audit."""
     crafted(tmp_path, *records)
-    found = inspect(tmp_path, segment_bytes=SEGMENT_BYTES)
+    found = inspect(tmp_path)
     with pytest.raises(Damage, match=text):
         open_journal(tmp_path)
 
@@ -224,7 +224,7 @@ def test_record_changed_under_an_open_journal_is_not_served(folder: Path) -> Non
 def _resalted(journal: Journal) -> Journal:
     """The same journal, told the crafted segment's salt, as if two files had been swapped."""
     segment = journal._segments[1]
-    segment.header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt")
+    segment.header = SegmentHeader(NETWORK, 1, bytes(32), b"saltsalt", SEGMENT_BYTES)
     return journal
 
 
@@ -263,11 +263,11 @@ def test_clean_mark_forgives_no_tear(folder: Path) -> None:
 
 def test_inspection_names_the_first_difference(folder: Path) -> None:
     """Segment, offset, expected, found, and what is still readable behind it."""
-    sound = inspect(folder, segment_bytes=SEGMENT_BYTES)
+    sound = inspect(folder)
     path = segments(folder)[0]
     third = path.read_bytes().find(b"REC1", path.read_bytes().find(b"REC1", 136) + 4)
     flip(path, third + 70)
-    found = inspect(folder, segment_bytes=SEGMENT_BYTES)
+    found = inspect(folder)
 
     assert (None, 8, 8) == (sound.damage, sound.records, sound.tip_height)
     assert found.damage is not None
@@ -286,9 +286,9 @@ def test_repair_says_what_would_be_lost_before_it_acts(folder: Path) -> None:
     second = path.read_bytes().find(b"REC1", 136)
     flip(path, second + 40)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    dry = repair(folder, segment_bytes=SEGMENT_BYTES)
+    dry = repair(folder)
     after = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = repair(folder, act=True, segment_bytes=SEGMENT_BYTES)
+    done = repair(folder, act=True)
 
     assert before == after
     assert (False, True) == (dry.done, done.done)
@@ -304,14 +304,14 @@ def test_repair_says_what_would_be_lost_before_it_acts(folder: Path) -> None:
 def test_repaired_journal_goes_on(folder: Path) -> None:
     """After the cut the lost heights can be written again, and all is sound."""
     flip(segments(folder)[-1], 3)
-    repair(folder, act=True, segment_bytes=SEGMENT_BYTES)
+    repair(folder, act=True)
     journal = open_journal(folder)
     for height, data in WRITTEN[journal.tip_height :]:
         journal.append(height, data)
     journal.close()
 
     assert WRITTEN == served(folder)
-    assert inspect(folder, segment_bytes=SEGMENT_BYTES).damage is None
+    assert inspect(folder).damage is None
 
 
 def test_repair_of_every_flip_gives_a_sound_beginning(folder: Path) -> None:
@@ -321,7 +321,7 @@ def test_repair_of_every_flip_gives_a_sound_beginning(folder: Path) -> None:
         copy = folder.parent / "copy"
         shutil.copytree(folder, copy)
         flip(copy / path.name, at)
-        done = repair(copy, act=True, segment_bytes=SEGMENT_BYTES)
+        done = repair(copy, act=True)
         rows = served(copy)
         shutil.rmtree(copy)
         assert done.done
@@ -332,11 +332,11 @@ def test_repair_of_every_flip_gives_a_sound_beginning(folder: Path) -> None:
 
 def test_repair_of_a_sound_journal_does_nothing(folder: Path) -> None:
     """Also a torn last record is no damage: a start drops it by itself."""
-    assert not repair(folder, act=True, segment_bytes=SEGMENT_BYTES).done
+    assert not repair(folder, act=True).done
     path = segments(folder)[-1]
     data = path.read_bytes()
     path.write_bytes(data[:512] + bytes(512))
-    done = repair(folder, act=True, segment_bytes=SEGMENT_BYTES)
+    done = repair(folder, act=True)
 
     assert (False, True, None) == (done.done, done.found.torn, done.found.damage)
 
@@ -348,7 +348,7 @@ def test_repair_after_a_lost_end_removes_the_mark_alone(folder: Path) -> None:
     data = path.read_bytes()
     last = data.rfind(b"REC1")
     path.write_bytes(data[:last] + bytes(SEGMENT_BYTES - last))
-    done = repair(folder, act=True, segment_bytes=SEGMENT_BYTES)
+    done = repair(folder, act=True)
 
     assert ("clean", ()) == (done.found.damage and done.found.damage.segment, done.set_aside)
     assert WRITTEN[:-1] == served(folder)

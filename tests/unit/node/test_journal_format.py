@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.node.journal_format import (
+    OtherFormat,
     RecordHeader,
     SegmentHeader,
     Unsound,
@@ -28,11 +29,12 @@ ZEROS = bytes(32)
 
 
 def test_segment_header_is_laid_out_as_the_page_says() -> None:
-    """128 bytes: magic, network, first height, chain before, salt, zeros, CRC-32."""
-    by_hand = b"SALUSJ1\n" + NETWORK + struct.pack(">Q", 7) + b"\xaa" * 32 + SALT + bytes(36)
+    """128 bytes: magic, network, first height, chain before, salt, length, zeros, CRC-32."""
+    by_hand = b"SALUSJ2\n" + NETWORK + struct.pack(">Q", 7) + b"\xaa" * 32 + SALT
+    by_hand += struct.pack(">Q", 2**20) + bytes(28)
     by_hand += struct.pack(">I", zlib.crc32(by_hand))
 
-    header = SegmentHeader(NETWORK, 7, b"\xaa" * 32, SALT)
+    header = SegmentHeader(NETWORK, 7, b"\xaa" * 32, SALT, 2**20)
 
     assert len(by_hand) == 128
     assert by_hand == encode_segment_header(header)
@@ -165,14 +167,18 @@ def test_bad_payload_is_refused_though_its_crc_fits(data: bytes, expected: str) 
 
 def test_bad_segment_header_is_refused() -> None:
     """Short, changed in any byte, or of another format."""
-    good = encode_segment_header(SegmentHeader(NETWORK, 7, ZEROS, SALT))
+    good = encode_segment_header(SegmentHeader(NETWORK, 7, ZEROS, SALT, 2**20))
     other = bytearray(good)
     other[100] = 1
     other[124:] = struct.pack(">I", zlib.crc32(bytes(other[:124])))
 
     with pytest.raises(Unsound, match="128 bytes"):
         decode_segment_header(good[:127])
-    with pytest.raises(Unsound, match="format SALUSJ1"):
+    with pytest.raises(Unsound, match="zeros after a segment header's fields"):
+        decode_segment_header(bytes(other))
+    other[:8] = b"SALUSJ1\n"
+    other[124:] = struct.pack(">I", zlib.crc32(bytes(other[:124])))
+    with pytest.raises(OtherFormat, match="format SALUSJ2, found SALUSJ1"):
         decode_segment_header(bytes(other))
     for at in range(128):
         changed = bytearray(good)

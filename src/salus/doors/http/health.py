@@ -11,10 +11,11 @@ from salus.node.node import Node
 
 
 def unready(node: Node) -> str | None:
-    """Why a node does not serve: it stopped following the ledger; None if it serves."""
-    replica = node.replica
-    if replica is not None and replica.failure is not None:
-        return "its copy of the ledger stopped; see the node's log, then run `salus audit`"
+    """Why a node does not serve: its copy or engine stopped, or is behind; None if it serves."""
+    for part in (node.replica, node.engine):
+        why = None if part is None else part.unready()
+        if why is not None:
+            return why
     return None
 
 
@@ -30,10 +31,10 @@ def health_routes(members: Sequence[MemberDoor]) -> list[HTTPRouteHandler]:
         """
         return answer({"live": True})
 
-    @get("/health/ready", sync_to_thread=False, tags=["health"])
+    @get("/health/ready", sync_to_thread=True, tags=["health"])
     def ready() -> Reply:
         """
-        Tell each member's height, and 503 if one of them stopped.
+        Tell each member's height, and 503 with the reason if one of them stopped or is behind.
 
         A load balancer takes the process out while it says so.
         """

@@ -31,7 +31,6 @@ from salus.node.audit.segments import read_journal
 from salus.node.audit.store_view import StoreView
 from salus.node.folder_lock import FolderLock
 from salus.node.history import read_start
-from salus.node.journal_segment import SEGMENT_BYTES
 from salus.state.disk import Base, StoreDamaged
 
 CHECKED = frozenset({"lock", "journal", "state", "log", "notes", "vault", "witness"})
@@ -47,13 +46,12 @@ def audit_folder(
     level: Literal["log", "full"] = "full",
     workers: int | None = None,
     progress: Progress | None = None,
-    segment_bytes: int = SEGMENT_BYTES,
 ) -> Report:
     """
     Audit the folder of a stopped node; `genesis`: the network's genesis file.
 
-    `workers`: processes for signatures, default all cores, 0 none; `segment_bytes`: of the
-    journal's files. Level `full` needs room in the temporary folder for a second state.
+    `workers`: processes for signatures, default all cores, 0 none. Level `full` needs room in the
+    temporary folder for a second state.
     Raises Problem FolderUnknown, FolderInUse, HistoryIncomplete (a copy restored from a snapshot
     that has not all blocks yet), and those of the genesis file; never for damage.
     """
@@ -68,16 +66,16 @@ def audit_folder(
     lock = FolderLock(folder)
     try:
         run = Run(folder, genesis, machine(), Report(level), progress)
-        _audit(run, workers, segment_bytes)
+        _audit(run, workers)
     finally:
         lock.release()
     return run.report
 
 
-def _audit(run: Run, workers: int | None, segment_bytes: int) -> None:
+def _audit(run: Run, workers: int | None) -> None:
     report = run.report
     run.stated = read_notes(run.folder / "notes", report)
-    run.journal = read_journal(run.folder / "journal", run.network, segment_bytes, report)
+    run.journal = read_journal(run.folder / "journal", run.network, report)
     run.complete = run.journal.whole
     base = _base(run)
     if report.level == "full":

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from salus.base.errors import Fault
+from salus.base.errors import Fault, Problem
 from salus.base.hashing import ZERO32
 from salus.node.audit.report import Finding, Report
 from salus.node.journal_format import SegmentHeader
@@ -77,11 +77,11 @@ class JournalFound:
     """Whether nothing stands behind it that should not."""
 
 
-def read_journal(folder: Path, network: bytes, segment_bytes: int, report: Report) -> JournalFound:
+def read_journal(folder: Path, network: bytes, report: Report) -> JournalFound:
     """Check what one pass over the bytes can, up to the first difference; O(journal)."""
     found = JournalFound(spans=[], tip_height=0, whole=True)
     try:
-        chain = _read_segments(folder, network, segment_bytes, report, found)
+        chain = _read_segments(folder, network, report, found)
         _check_mark(folder, found.tip_height, chain, report)
     except Damage as damage:
         found.whole = False
@@ -91,7 +91,7 @@ def read_journal(folder: Path, network: bytes, segment_bytes: int, report: Repor
                 found.tip_height + 1, damage.offset,
             )
         )  # fmt: skip
-    except (Fault, FileNotFoundError) as fault:
+    except (Fault, Problem, FileNotFoundError) as fault:
         found.whole = False
         report.add(Finding("journal", "journal", "this network's journal", str(fault)))
     if not found.whole:
@@ -101,15 +101,13 @@ def read_journal(folder: Path, network: bytes, segment_bytes: int, report: Repor
     return found
 
 
-def _read_segments(
-    folder: Path, network: bytes, segment_bytes: int, report: Report, found: JournalFound
-) -> bytes:
+def _read_segments(folder: Path, network: bytes, report: Report, found: JournalFound) -> bytes:
     """Check the segments in their order; gives the chain value after the last record."""
     names = segment_names(REAL_DISK, folder)
     chain = ZERO32
     for name in names:
         data = read_bytes(REAL_DISK, folder / name)
-        segment = read_segment(name, data, network, segment_bytes)
+        segment = read_segment(name, data, network)
         report.counts["journal.segments"] += 1
         if segment.header.chain_before != chain:
             raise Damage(name, 48, "the chain value before it", "another: a segment is missing")

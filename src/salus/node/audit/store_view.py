@@ -12,11 +12,11 @@ from typing import Any
 
 from rocksdict import AccessType, Options, Rdict
 
-from salus.state.disk import FAMILIES, Base, StoreDamaged, read_base
+from salus.state.disk import FAMILIES, OPTIONS_FILE, Base, StoreDamaged, read_base
 from salus.state.proof import path_of
 
-NOT_DATA = ("LOCK", "rocksdict-config.json")
-"""What RocksDB and rocksdict make anew; `LOG` and its old ones too."""
+NOT_DATA = ("LOCK", "LOG", OPTIONS_FILE, "rocksdict-config.json")
+"""How the names of what RocksDB and rocksdict make anew begin."""
 
 
 class StoreView:
@@ -82,7 +82,7 @@ def read_all(table: Rdict) -> Iterator[tuple[bytes, bytes]]:
 def link_folder(folder: Path, links: Path) -> None:
     """Fill `links` with links to all that a database consists of."""
     for path in folder.iterdir():
-        if path.name not in NOT_DATA and not path.name.startswith("LOG"):
+        if not path.name.startswith(NOT_DATA):
             (links / path.name).symlink_to(path.resolve())
 
 
