@@ -22,6 +22,7 @@ from salus.doors.network.supervisor import Supervisor
 from salus.machine.genesis import read_genesis
 from salus.modules.members.events import Misbehaved, PractitionerEnded
 from salus.node.comet.home import NEWEST_VOTE
+from salus.node.comet.joining import wants_state_sync
 from salus.node.comet.validators import node_id
 from salus.node.folder_lock import FolderLock
 from salus.node.settings import SOCKET_BYTES_MAX, read_settings
@@ -102,7 +103,6 @@ def changed(config: Path, old: str, new: str) -> Path:
 
 
 ENGINES = {
-    "both": ('keys = "keys/north"', f'keys = "k"\norderer = "{"0" * 32}"', "either"),
     "neither": ("[comet]", "[ledgers]", "ledgers"),
     "a folder too long": ('"comet/north"', f'"{"x" * SOCKET_BYTES_MAX}"', "nearer to the root"),
     "an address without a port": ('listen = "127.0.0.1:9008"', 'listen = "host"', "listen"),
@@ -121,15 +121,31 @@ def test_a_configuration_names_one_engine(tmp_path: Path, old: str, new: str, wo
     assert word in str(caught.value)
 
 
+def test_an_ordering_member_and_a_network_may_stand_together(tmp_path: Path) -> None:
+    """For a ledger that moves: its own word says which of the two counts; one must be there."""
+    lay_out_network(tmp_path, 4, 9000)
+    both = 'keys = "keys/north"\norderer = "' + "0" * 32 + '"'
+    config = changed(tmp_path / "north.toml", 'keys = "keys/north"', both)
+    place = read_settings(config)
+    assert place.comet is not None
+    assert bytes(16) == place.orderer
+
+    text = config.read_text().replace(both, 'keys = "keys/north"')
+    config.write_text(text[: text.index("[comet]")])
+    with pytest.raises(Problem, match=r"or a \[comet\] table"):
+        read_settings(config)
+
+
 def test_a_network_s_member_takes_no_flag_of_an_embedded_one(tmp_path: Path) -> None:
-    """`--new` and `--fast` would begin or fill a ledger that CometBFT fills."""
+    """`--new` would begin a ledger that all voted on; `--fast` asks the others, who are silent."""
     places = lay_out_network(tmp_path, 4, 9000)
     prepared = prepare(places[0], None)
 
     with pytest.raises(Problem, match="NetworkStart"):
         MemberProcess(prepared, new=True)
-    with pytest.raises(Problem, match="NetworkStart"):
+    with pytest.raises(Problem, match="NoSnapshot"):
         MemberProcess(prepared, fast=True)
+    assert not wants_state_sync(places[0].home / "node")
 
 
 def test_a_lost_node_key_is_never_made_anew_in_silence(tmp_path: Path) -> None:
@@ -298,6 +314,23 @@ def test_a_ledger_set_aside_keeps_what_is_not_made_of_blocks(tmp_path: Path) -> 
     assert [NEWEST_VOTE] == [one.name for one in data.iterdir()]
     assert key == home.node_key().public
     assert tmp_path / "lab.aside-2" == set_ledger_aside(place)
+
+
+def test_a_ledger_set_aside_for_a_snapshot_is_marked(tmp_path: Path) -> None:
+    """The next start syncs, whoever starts it; set aside again without `--fast`, it does not."""
+    place = lay_out_network(tmp_path, 4, 9000)[2]
+    node = tmp_path / "lab" / "node"
+    for name in ("start", "whole/journal"):
+        (node / name).mkdir(parents=True)
+
+    aside = set_ledger_aside(place, fast=True)
+    assert wants_state_sync(node)
+    assert {"start", "whole"} == {one.name for one in aside.iterdir()}
+    with pytest.raises(Problem, match="NoSnapshot"):
+        MemberProcess(prepare(place, None))
+    assert wants_state_sync(node)
+    set_ledger_aside(place)
+    assert not wants_state_sync(node)
 
 
 def test_an_unknown_member_is_told_the_known_ones(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from salus.base.codec import Malformed
-from salus.base.errors import Category, Fault, Problem
+from salus.base.errors import Category, Fault, Outdated, Problem
 from salus.doors.logs import FIELDS, VALUE_CHARACTERS_MAX, keep_allowed
 from salus.doors.problems import TYPE_PREFIX, tell, tell_code
 from salus.machine.refusals import EnvelopeMalformed, NonceUsed
@@ -35,6 +35,14 @@ def test_status_and_exit_code_follow_the_category(category: Category) -> None:
     told = tell(Problem(category, "Name", "text"))
 
     assert EXITS[category] == (told.status, told.exit_code)
+
+
+def test_a_program_too_old_is_told_as_what_is_missing() -> None:
+    """69, after which no supervisor starts it again: only a newer program helps."""
+    told = tell(Outdated("from block 9 on the members' rules are of version 2"))
+
+    assert ("Outdated", 69) == (told.name, told.exit_code)
+    assert "block 9" in told.text
 
 
 def test_a_refusal_keeps_number_and_facts() -> None:

@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from salus.base import keyfile
+from salus.base.codec import Struct
 from salus.base.errors import Category, Problem, invariant
 from salus.base.signing import SigningKey
 from salus.client.submit import Submitter
@@ -67,19 +68,19 @@ def _command(message: type[Message], machine: Machine) -> Callable[..., None]:
     def act(**given: Any) -> None:
         site = Site(given["url"], given["member"])
         key = read_signer(given["signer"], given["passphrase_fd"])
-        made = message_of(message, {one.name: given[_option(one.name)] for one in fields})
+        made = message_of(message, {one.name: given[option_name(one.name)] for one in fields})
         ended = submit(site, key, made)
         if given["as_json"]:
             show_json(ended)
         else:
             show_fields(ended)
         if ended["code"]:
-            raise _refused(machine, ended)
+            raise refused(machine, ended)
 
     fields = fields_of(message)
     act.__doc__ = inspect.cleandoc(message.__doc__ or "")
-    act.__signature__ = inspect.Signature(_parameters(message))  # type: ignore[attr-defined]  # typer reads it
-    act.__annotations__ = {one.name: one.annotation for one in _parameters(message)}
+    act.__signature__ = inspect.Signature(parameters_of(message))  # type: ignore[attr-defined]  # typer reads it
+    act.__annotations__ = {one.name: one.annotation for one in parameters_of(message)}
     return act
 
 
@@ -110,11 +111,12 @@ def read_signer(path: Path, passphrase_fd: int | None) -> SigningKey:
     return SigningKey(keyfile.unlock(data, Use.TRANSACTION, passphrase))
 
 
-def _parameters(message: type[Message]) -> list[inspect.Parameter]:
+def parameters_of(message: type[Struct]) -> list[inspect.Parameter]:
+    """A command's parameters: an option a field, then who signs and where it goes."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     shown: list[inspect.Parameter] = []
     for field in fields_of(message):
-        name = _option(field.name)
+        name = option_name(field.name)
         invariant(name not in _STEADY, f"{message.__name__}: its field {name} is an option's name")
         is_optional = field.default is not msgspec.NODEFAULT
         kind: Any = option_kind(field)
@@ -132,12 +134,13 @@ def _parameters(message: type[Message]) -> list[inspect.Parameter]:
     return [*shown, inspect.Parameter("as_json", keyword, annotation=Json, default=False)]
 
 
-def _option(field: str) -> str:
+def option_name(field: str) -> str:
     """A field's parameter: `member` and other steady names get an ending of their own."""
     return f"{field}_field" if field in _STEADY else field
 
 
-def _refused(machine: Machine, ended: dict[str, Any]) -> Problem:
+def refused(machine: Machine, ended: dict[str, Any]) -> Problem:
+    """A receipt's refusal as a Problem with its number and meaning."""
     kind = machine.refusal(ended["code"])
     category = Category.INVALID if kind is None else kind.category
     words = "" if kind is None else (kind.__doc__ or "").strip().split("\n\n")[0]

@@ -5,13 +5,15 @@ The message's own widths and ranges are checked as the machine will check them.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
+from salus.base.codec import Struct
 from salus.base.errors import Category, Problem
-from salus.machine.module import Message
+
+Kind = TypeVar("Kind", bound=Struct)
 
 SCALARS: dict[type[inspect.Type], type] = {
     inspect.BytesType: str,
@@ -27,8 +29,8 @@ def option_kind(field: inspect.Field) -> type:
     return SCALARS.get(type(_inner(field.type)), str)
 
 
-def message_of(kind: type[Message], given: Mapping[str, Any]) -> Message:
-    """The message of what was given; raises Problem FieldMalformed, which names the field."""
+def message_of(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
+    """The message or action of what was given; raises Problem FieldMalformed, naming the field."""
     values: dict[str, Any] = {}
     for field in fields_of(kind):
         value = given.get(field.name)
@@ -45,8 +47,8 @@ def message_of(kind: type[Message], given: Mapping[str, Any]) -> Message:
         raise _malformed("a field", str(error)) from None
 
 
-def fields_of(kind: type[Message]) -> tuple[inspect.Field, ...]:
-    """The message's fields as msgspec knows them."""
+def fields_of(kind: type[Struct]) -> tuple[inspect.Field, ...]:
+    """Its fields as msgspec knows them."""
     return cast("inspect.StructType", inspect.type_info(kind)).fields
 
 

@@ -12,7 +12,21 @@ from collections.abc import Callable, Sequence
 import typer
 
 from salus.chain import machine
-from salus.doors.cli import bench, demo, gateway, ledger, network, node, offline
+from salus.doors.cli import (
+    bench,
+    ceremony,
+    demo,
+    deploy,
+    gateway,
+    ledger,
+    network,
+    node,
+    offline,
+    roster,
+    rotate,
+    vault,
+    votes,
+)
 from salus.doors.cli.acts import add_acts
 from salus.doors.cli.output import show_problem
 from salus.doors.logs import start_logging
@@ -79,9 +93,15 @@ def _build() -> typer.Typer:
     made.add_typer(gateway.quarantine, name="quarantine", rich_help_panel="Records")
     made.add_typer(node.node, name="node", rich_help_panel="Run")
     made.add_typer(network.network, name="network", rich_help_panel="Run")
+    made.add_typer(deploy.deploy, name="deploy", rich_help_panel="Run")
     made.add_typer(node.snapshot, name="snapshot", rich_help_panel="Check")
     made.add_typer(offline.keys, name="keys", rich_help_panel="Check")
     made.add_typer(ledger.trust, name="trust", rich_help_panel="Check")
+    made.add_typer(vault.vault, name="vault", rich_help_panel="Check")
+    ceremony.add_to(network.network)
+    roster.add_to(network.network)
+    rotate.add_to(offline.keys)
+    votes.add_proposals(made)
     add_acts(made, machine())
     return made
 

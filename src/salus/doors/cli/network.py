@@ -91,20 +91,26 @@ def status(*, data: Data = DATA, as_json: Json = False) -> None:
         standings = observer.standings()
         differences = observer.differences(standings)
         evidence = observer.evidence(standings)
+        elsewhere = observer.elsewhere(standings)
     rows = [_row(place, standings) for place in places]
     if as_json:
         show_json(
             {
                 "members": rows,
                 "differences": [asdict(one) for one in differences],
+                "elsewhere": elsewhere,
                 "evidence": evidence,
             }
         )
     else:
         show_table(rows, COLUMNS)
+        for one in elsewhere:
+            say(f"not of this folder, or silent: {one['name']}, {one['status']}, power "
+                f"{one['power']}, at {one['address']}")  # fmt: skip
         for one in evidence:
-            say(f"block {one['block']}: member {one['member']} was caught voting twice or lying at "
-                f"height {one['height']} ({one['kind']})")  # fmt: skip
+            say(f"{one['name'] or 'a member that does not answer'} ({one['member']}) was caught "
+                f"voting twice or lying at height {one['height']}: {one['kind']}, recorded in "
+                f"block {one['block']}")  # fmt: skip
     _judge(standings, differences, len(places))
 
 
@@ -124,16 +130,20 @@ def rejoin(
     name: Annotated[str, typer.Argument(help="A stopped member, by its short name.")],
     *,
     data: Data = DATA,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Take a snapshot first, older blocks afterwards.")
+    ] = False,
 ) -> None:
     """
     Set a stopped member's copy of the ledger aside: it takes every block from the others anew.
 
-    Example: salus network rejoin lab
+    Example: salus network rejoin lab --fast
     """
     place = _member(read_network(data), name)
-    aside = set_ledger_aside(place)
-    say(f"{name}'s ledger now lies in {aside}; all else stays. Start it: `salus node run "
-        f"{data}/{name}.toml`, or all by `salus network up --data {data}`")  # fmt: skip
+    aside = set_ledger_aside(place, fast=fast)
+    how = "it begins with a snapshot" if fast else "it takes every block"
+    say(f"{name}'s ledger now lies in {aside}; all else stays, and {how}. Start it: `salus node "
+        f"run {data}/{name}.toml`, or all by `salus network up --data {data}`")  # fmt: skip
 
 
 def find_comet() -> Path:

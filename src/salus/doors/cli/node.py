@@ -124,7 +124,7 @@ def recover(
     Example: salus node recover north.toml
     """
     prepared = _prepare(config, passphrase_fd)
-    if prepared.place.comet is not None:
+    if not prepared.place.orderer:
         raise Problem(
             Category.CONFLICT,
             "NetworkMember",

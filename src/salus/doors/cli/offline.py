@@ -17,7 +17,6 @@ from salus.doors.cli.passphrase import PassphraseFd, ask_passphrase
 from salus.doors.http.plain import plain
 from salus.node import repair as repairs
 from salus.node.audit.audit import audit_folder
-from salus.node.journal_segment import SEGMENT_BYTES
 from salus.node.keys import Use, make_demo_keys, make_keys
 from salus.node.ports import RealClock
 
@@ -82,7 +81,6 @@ def audit(
             folder,
             _genesis(folder, genesis),
             level=level.value,
-            segment_bytes=_segment_bytes(folder),
             progress=lambda step, done, total: progress.update(
                 progress.task_ids[0], description=step, completed=done, total=total
             ),
@@ -132,7 +130,6 @@ def repair(
         _genesis(folder, genesis),
         dry_run=not act,
         source=source,
-        segment_bytes=_segment_bytes(folder),
     )
     if as_json:
         show_json(plain(plan))
@@ -223,12 +220,6 @@ def _genesis(folder: Path, given: Path | None) -> bytes:
         "GenesisMissing",
         f"expected {GENESIS} in the folder or above it; name it by --genesis",
     )
-
-
-def _segment_bytes(folder: Path) -> int:
-    """The journal's file size: that of the largest, since all are made of one size."""
-    sizes = [path.stat().st_size for path in (folder / "journal").glob("*.seg")]
-    return max(sizes, default=SEGMENT_BYTES)
 
 
 def _shown(file: Path, verified: Verified) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """
 One member, started from its configuration file: node, gateway and both doors.
 
-It also says on the ledger how the others reach it, and looks there for members it does not know.
+It also says on the ledger how the others reach it, looks there for members it does not know, and
+ends when the ledger has no more use for it as it was started.
 """
 
+import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -16,17 +20,22 @@ from salus.chain import machine
 from salus.doors.demo.genesis import demo_issuers
 from salus.doors.http.app import create_app
 from salus.doors.http.member import MemberDoor
+from salus.doors.member.life import Life
 from salus.doors.member.peer_app import create_peer_app
 from salus.doors.member.serving import Opening, Shown, serve_all
 from salus.gateway.gateway import Gateway
+from salus.gateway.staff import Person
 from salus.machine.genesis import network_id, read_genesis
 from salus.modules.members import queries as members
 from salus.modules.members.messages import SetAddress
-from salus.modules.members.state import TRANSACTION
+from salus.modules.members.state import ISSUER, TRANSACTION
 from salus.node import tls
 from salus.node.comet.app import chain_id
 from salus.node.comet.home import CometHome
+from salus.node.comet.joining import join_by_state_sync, wants_state_sync
+from salus.node.comet.trust import has_comet
 from salus.node.directory import Directory
+from salus.node.issuers import read_issuers
 from salus.node.keys import MemberKeys, load_keys
 from salus.node.node import Node, NodeSettings
 from salus.node.peers import Identity, Peer
@@ -34,6 +43,7 @@ from salus.node.ports import RealClock
 from salus.node.rejoin import has_blocks, rejoin_by_snapshot
 from salus.node.restore import is_empty
 from salus.node.settings import Place
+from salus.node.tracing import traces
 
 log = structlog.get_logger()
 
@@ -55,6 +65,9 @@ class Prepared:
     others: list[bytes]
     """Ids of the other members, of the genesis file and of `[[peers]]`."""
 
+    issuers: Sequence[Person] = ()
+    """Who register the member's people, as far as their keys are here."""
+
     def peers(self) -> list[Peer]:
         """The other members, for calls before the node runs."""
         identity = Identity(network_id(self.genesis), self.keys.member, self.keys.service)
@@ -68,11 +81,14 @@ class Prepared:
 def prepare(place: Place, passphrase: bytes | None) -> Prepared:
     """Read keys, genesis and certificates; raises the Problem of what is missing or wrong."""
     member = place.settings.member
-    keys = load_keys(place.path(member.keys), passphrase=passphrase, demo=member.demo_keys)
+    folder = place.path(member.keys)
+    keys = load_keys(folder, passphrase=passphrase, demo=member.demo_keys)
+    issuers = _issuers(folder, keys, passphrase, demo=member.demo_keys)
     genesis = _read_genesis(place)
     entries = place.reached()
     known = {*_first_members(genesis), *entries} - {keys.member}
-    return Prepared(place, keys, genesis, Directory(entries, RealClock()), sorted(known))
+    directory = Directory(entries, RealClock())
+    return Prepared(place, keys, genesis, directory, sorted(known), issuers)
 
 
 class MemberProcess:
@@ -84,17 +100,23 @@ class MemberProcess:
 
         `new`: the ordering member may begin a ledger; `fast`: an empty folder is filled from a
         snapshot. Raises Problem NetworkStart, NodeKeyMissing, GenesisDiffers, LedgerMissing,
-        LedgerElsewhere, and those of `rejoin_by_snapshot`.
+        LedgerElsewhere, and those of `rejoin_by_snapshot` and `join_by_state_sync`.
         """
         place, keys = prepared.place, prepared.keys
         self._place = place
         self._directory = prepared.directory
         self._stopping = threading.Event()
+        self._serving = threading.Event()
+        self._end: Problem | None = None
         folder = place.home / "node"
-        if place.comet is not None:
-            _check_network_start(prepared, place.comet, is_told=new or fast)
-        elif is_empty(folder):
+        syncs = _syncs(prepared, folder, fast=fast)
+        if place.comet is not None and not place.orderer:
+            _check_network_start(prepared, place.comet, is_told=new)
+        elif is_empty(folder) and not syncs:
             _fill(prepared, new=new, fast=fast)
+        if place.comet is not None and syncs:
+            peers = prepared.peers()
+            join_by_state_sync(folder, machine(), prepared.genesis, place.comet, peers)
         settings = NodeSettings(
             folder=folder,
             genesis=prepared.genesis,
@@ -108,20 +130,25 @@ class MemberProcess:
         self.node = Node(settings, keys, transports)
         self._directory.follow(self.node.ledger.view)
         self.gateway = Gateway(place.home / "gateway", self.node)
-        if place.settings.member.demo_keys:
-            for person in demo_issuers(keys.house):
-                self.gateway.staff.keep_issuer(person)
+        for person in prepared.issuers:
+            self.gateway.staff.keep_issuer(person)
         self._own = tls.OwnCertificates(
             place.path(place.settings.member.keys),
             keys.service,
             keys.member,
             self.node.clock.now_ms(),
         )
+        self._life = Life(self.node)
+        _start_traces(place, keys)
         self._thread = threading.Thread(target=self._look, name="directory", daemon=True)
         self._thread.start()
 
     def serve(self, started: Callable[[], None]) -> None:
-        """Open both doors; returns after SIGINT or SIGTERM. Raises Problem PortInUse."""
+        """
+        Open both doors; returns after SIGINT or SIGTERM.
+
+        Raises Problem PortInUse; LedgerMoved, MemberRemoved when the ledger says so.
+        """
         settings = self._place.settings
         token = settings.door.operator_token
         member = MemberDoor(
@@ -137,8 +164,10 @@ class MemberProcess:
                 Opening(create_app([member]), settings.door.host, settings.door.port),
                 Opening(create_peer_app(member), peer_door.host, peer_door.port, shown),
             ],
-            started,
+            lambda: self._begin(started),
         )
+        if self._end is not None:
+            raise self._end
 
     def close(self) -> None:
         """Stop everything, flush and close."""
@@ -147,24 +176,47 @@ class MemberProcess:
         self.gateway.close()
         self.node.close()
         self._directory.close()
+        traces.stop()
 
     def _look(self) -> None:
-        """Say how this member is reached, fetch what its vault lacks, then meet new members."""
+        """Say how this member is reached, fetch what its vault lacks, then follow the roster."""
         begun = False
         while not self._stopping.wait(LOOK_S if begun else BEGIN_S):
             try:
-                if not begun:
-                    self._announce()
-                    report = self.node.repair_vault()
-                    log.info("vault.repaired", count=len(report.fetched) + len(report.shares))
-                    begun = True
+                if self._is_over():
+                    return
                 self._meet()
+                if not begun:
+                    begun = self._announce()
+                    self._repair(is_due=begun)
+                else:
+                    self._repair(is_due=self._life.roster_changed())
             except (Problem, Refusal) as error:
                 reason = error.name if isinstance(error, Problem) else type(error).__name__
                 log.warning("directory.failed", reason=reason)
 
-    def _announce(self) -> None:
-        """Put address and certificates into the own row if they are not there."""
+    def _begin(self, started: Callable[[], None]) -> None:
+        self._serving.set()
+        started()
+
+    def _is_over(self) -> bool:
+        """Whether the process ends now; tells the doors, once they are open."""
+        self._end = self._life.end()
+        if self._end is None:
+            return False
+        while not self._serving.wait(BEGIN_S):
+            if self._stopping.is_set():
+                return True
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    def _repair(self, *, is_due: bool) -> None:
+        if is_due:
+            report = self.node.repair_vault()
+            log.info("vault.repaired", count=len(report.fetched) + len(report.shares))
+
+    def _announce(self) -> bool:
+        """Put address and certificates into the own row; False while the copy has no such row."""
         self.node.ordering.fresh_tip()
         url = self._place.settings.peer_door.url
         wanted = self._own.to_announce(self._on_ledger())
@@ -172,6 +224,7 @@ class MemberProcess:
         if row is not None and (row.address, row.certificates) != (url, wanted):
             self.gateway.office.submit([SetAddress(address=url, certificates=wanted)])
             log.info("directory.announced", count=len(wanted))
+        return row is not None
 
     def _meet(self) -> None:
         for member in members.admitted(self.node.ledger.view()):
@@ -191,7 +244,7 @@ def _check_network_start(prepared: Prepared, home: CometHome, *, is_told: bool) 
             Category.CONFLICT,
             "NetworkStart",
             "this member is one of a network: it takes every block from the others by itself. "
-            "Start it without --new and --fast",
+            "Start it without --new",
         )
     if not home.has_node_key():
         raise Problem(
@@ -209,6 +262,23 @@ def _check_network_start(prepared: Prepared, home: CometHome, *, is_told: bool) 
             f"member's CometBFT of {home.chain()}: put back the genesis file all members have, or "
             "start with empty folders",
         )
+
+
+def _syncs(prepared: Prepared, folder: Path, *, fast: bool) -> bool:
+    """Whether CometBFT fills the node's folder from a snapshot: asked now, or not ended before."""
+    place = prepared.place
+    if place.comet is None or not (wants_state_sync(folder) or (fast and is_empty(folder))):
+        return False
+    # With both tables the ledger may have moved into a network, or be about to.
+    return not place.orderer or has_comet(prepared.peers())
+
+
+def _start_traces(place: Place, keys: MemberKeys) -> None:
+    """Begin once the node runs: what a start replays is nobody's request."""
+    table = place.settings.telemetry
+    if table.traces:
+        name = place.settings.member.name
+        traces.start(table.traces, name=name, member=keys.member, sample=table.sample)
 
 
 def _fill(prepared: Prepared, *, new: bool, fast: bool) -> None:
@@ -252,6 +322,19 @@ def _first_members(genesis: bytes) -> list[bytes]:
         for one in read_genesis(genesis).members
     )
     return [member_id(key) for key in keys]
+
+
+def _issuers(
+    folder: Path, keys: MemberKeys, passphrase: bytes | None, *, demo: bool
+) -> list[Person]:
+    """Of the files beside the keys; a demo's network has them made from its keys instead."""
+    found = read_issuers(folder, passphrase=passphrase, demo=demo)
+    if not found:
+        return demo_issuers(keys.house) if demo else []
+    return [
+        Person(id=one.id, name=f"issuer {one.number}", role=ISSUER, seed=one.key.seed)
+        for one in found
+    ]
 
 
 def _read_token(place: Place, name: str) -> str:

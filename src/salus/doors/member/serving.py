@@ -17,10 +17,12 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar import Litestar
 
-from salus.base.errors import Category, Fault, Problem
+from salus.base.errors import Fault
 from salus.base.signing import SigningKey
 from salus.doors.http.serve import HEAD_BYTES_MAX, HEAD_MS_MAX
+from salus.doors.http.traced import traced
 from salus.node import tls
+from salus.node.listening import check_free
 
 OPEN_S = 10.0
 """How long a door may take to answer itself."""
@@ -55,7 +57,7 @@ def serve_all(doors: Sequence[Opening], started: Callable[[], None]) -> None:
     Raises Problem PortInUse before anything is opened, Fault if a door does not come up.
     """
     for door in doors:
-        _check_free(door)
+        check_free(door.host, door.port)
     asyncio.run(_serve(doors, started))
 
 
@@ -83,7 +85,7 @@ def _server(door: Opening, files: ExitStack) -> Server:
         read = files.enter_context(tls.server_files(door.shown.service, door.shown.certificate))
         certificate, key = read.certificate, read.key
     return Server(
-        door.app,
+        traced(door.app),
         address=door.host,
         port=door.port,
         interface=Interfaces.ASGINL,
@@ -103,22 +105,6 @@ def _server(door: Opening, files: ExitStack) -> Server:
 def _stop(servers: Sequence[Server]) -> None:
     for server in servers:
         server.stop()  # type: ignore[no-untyped-call]  # granian leaves it so
-
-
-def _check_free(door: Opening) -> None:
-    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((door.host, door.port))
-        except OSError as error:
-            raise Problem(
-                Category.UNAVAILABLE,
-                "PortInUse",
-                f"cannot listen on {door.host}:{door.port} ({error.strerror}): stop what listens "
-                "there, or choose another port in the configuration",
-                port=door.port,
-            ) from None
 
 
 async def _answers(door: Opening) -> None:

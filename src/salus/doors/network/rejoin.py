@@ -1,5 +1,5 @@
 """
-A stopped member's copy of the ledger set aside, so that it takes every block from the others.
+A stopped member's copy of the ledger set aside, so that it takes another one from the others.
 
 Its vault, witness, gateway and notes stay, and so does the newest vote of its node key: whoever
 loses that may vote twice.
@@ -9,17 +9,20 @@ from pathlib import Path
 
 from salus.base.errors import Category, Problem
 from salus.doors.network.stopping import is_running
+from salus.node.comet.joining import MARK, want_state_sync
+from salus.node.restore import MAKING, PLACES
 from salus.node.settings import Place
+from salus.node.whole_history import TAKING_OVER, WHOLE
 
-LEDGER = ("journal", "log", "state", "snapshots")
+LEDGER = (*PLACES, "snapshots", WHOLE, TAKING_OVER, MAKING)
 """What is made of blocks, and of them alone."""
 
 
-def set_ledger_aside(place: Place) -> Path:
+def set_ledger_aside(place: Place, *, fast: bool = False) -> Path:
     """
     Move the ledger into a new folder beside the member's, forget CometBFT's blocks; that folder.
 
-    Raises Problem MemberRuns, NoNetwork.
+    `fast`: the next start takes a snapshot, not every block. Raises Problem MemberRuns, NoNetwork.
     """
     node, home = place.home / "node", place.comet
     if home is None:
@@ -39,7 +42,10 @@ def set_ledger_aside(place: Place) -> Path:
     for name in LEDGER:
         if (node / name).exists():
             (node / name).rename(aside / name)
+    (node / MARK).unlink(missing_ok=True)
     home.forget_blocks()
+    if fast:
+        want_state_sync(node)
     return aside
 
 

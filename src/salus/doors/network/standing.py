@@ -31,6 +31,9 @@ class Standing:
 
     name: str
     url: str
+    member: str
+    """Id, hex."""
+
     height: int
     app_hash: str
     """Hex."""
@@ -105,13 +108,30 @@ class Observer:
         return list(found.values())
 
     def evidence(self, standings: Mapping[str, Standing]) -> list[dict[str, Any]]:
-        """Events in the newest blocks that say a member's node was caught lying."""
+        """Events in the newest blocks that say a member's node was caught lying, by its name."""
         if not standings:
             return []
         best = max(standings.values(), key=lambda one: one.height)
         heights = range(max(1, best.height - EVIDENCE_BLOCKS + 1), best.height + 1)
-        found = self._blocks(best.name, heights)
-        return [one for height, block in found for one in misbehaviour(height, block["events"])]
+        names = {one.member: one.name for one in standings.values()}
+        return [
+            {"name": names.get(one["member"], ""), **one}
+            for height, block in self._blocks(best.name, heights)
+            for one in misbehaviour(height, block["events"])
+        ]
+
+    def elsewhere(self, standings: Mapping[str, Standing]) -> list[dict[str, Any]]:
+        """Members that the ledger knows and no configuration here is of, but those removed."""
+        if not standings:
+            return []
+        best = max(standings.values(), key=lambda one: one.height)
+        told = _json(self._clients[best.name], "/v1/members") or {"members": []}
+        here = {one.member for one in standings.values()}
+        return [
+            {name: one[name] for name in ("name", "id", "status", "power", "address")}
+            for one in told["members"]
+            if one["id"] not in here and one["status"] != "removed"
+        ]
 
     def _standing(self, name: str) -> Standing | None:
         status = _json(self._clients[name], "/v1/status")
@@ -121,6 +141,7 @@ class Observer:
         return Standing(
             name=name,
             url=str(self._clients[name].base_url).rstrip("/"),
+            member=status["member"],
             height=status["height"],
             app_hash=status["app_hash"],
             network=status["network"],

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from salus.base import merkle
+from salus.base.types import HOUR_MS
 from salus.machine.context import Context
 from salus.modules.consent import checks, refusals, rules
 from salus.modules.consent.events import (
@@ -136,7 +137,7 @@ def put_grant(ctx: Context, msg: PutGrant) -> None:
     latest_ms = ctx.time_ms + rules.GRANT_MS_MAX
     if act.until_ms > latest_ms:
         raise refusals.UntilTooFar(until_ms=act.until_ms, latest_ms=latest_ms)
-    if act.until_ms % rules.HOUR_MS:
+    if act.until_ms % HOUR_MS:
         raise refusals.UntilNotOnTheHour(until_ms=act.until_ms)
     checks.check_signature(ctx, PutGrantAct, act.grant_key, msg.act, msg.signature)
 

@@ -7,13 +7,12 @@ import msgspec
 
 from salus.base import signing
 from salus.base.hashing import ZERO32
+from salus.base.types import DAY_MS, HOUR_MS
 from salus.modules.consent.state import Grant, Holder, TagRecord
 from salus.sealed.acts import UpdateTagAct
 from salus.sealed.release import LEAF_BUCKETS
 
-HOUR_MS = 3_600_000
-
-GRANT_MS_MAX = 3_652 * 24 * HOUR_MS
+GRANT_MS_MAX = 3_652 * DAY_MS
 """Ten years (corrections 21)."""
 
 SEATS_FORMER_MS = HOUR_MS

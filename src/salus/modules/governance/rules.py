@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from salus.base.types import DAY_MS, HOUR_MS
 from salus.modules.governance.state import Due, Proposal
 
 OPEN_MAX = 4
@@ -11,8 +12,8 @@ OPEN_MAX = 4
 AGENDA_MAX = 64
 """Accepted proposals that wait; bounds what one block must do at its start."""
 
-OPEN_MS_MIN = 3_600_000
-OPEN_MS_MAX = 30 * 86_400_000
+OPEN_MS_MIN = HOUR_MS
+OPEN_MS_MAX = 30 * DAY_MS
 """Voting lasts 1 hour to 30 days."""
 
 ACTIVATION_AHEAD_MIN = 2

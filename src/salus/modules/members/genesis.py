@@ -60,8 +60,9 @@ def first_members(ctx: Context, section: Any) -> None:
         raise ValueError("a network needs a member with a node key (use 6) and power above 0")
 
 
-def _put(ctx: Context, entry: GenesisMember) -> None:
-    admission = _checked(
+def admission(entry: GenesisMember) -> Admit:
+    """The vote that would take in this member; raises codec.Malformed for widths out of range."""
+    return _checked(
         Admit(
             name=entry.name,
             keys=[NewKey(use=one.use, key=bytes.fromhex(one.key)) for one in entry.keys],
@@ -69,8 +70,12 @@ def _put(ctx: Context, entry: GenesisMember) -> None:
             address=entry.address or None,
         )
     )
-    actions.check_admit(ctx, admission)
-    actions.admit(ctx, admission)
+
+
+def _put(ctx: Context, entry: GenesisMember) -> None:
+    admitted = admission(entry)
+    actions.check_admit(ctx, admitted)
+    actions.admit(ctx, admitted)
     if entry.power:
         member = queries.admitted(ctx)[-1]
         weight = _checked(SetPower(member=member, power=entry.power))

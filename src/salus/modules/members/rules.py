@@ -7,7 +7,7 @@ from salus.base import codec
 from salus.base.codec import Struct
 from salus.base.hashing import domain, u8
 from salus.base.signing import ED25519, KeyRefused, SignatureRefused, check_point, verify
-from salus.base.types import U16, Hash32, Id16, PublicKey, TimeMs
+from salus.base.types import DAY_MS, U16, Hash32, Id16, PublicKey, TimeMs
 from salus.modules.members.state import SEALING, TRANSACTION, USES, Practitioner
 
 TRANSACTION_KEYS_MAX = 32
@@ -25,7 +25,7 @@ MEMBERS_MAX = 64
 ROLE_MAX = 9
 """The last role there is: system."""
 
-PERIOD_MS_MAX = 366 * 86_400_000
+PERIOD_MS_MAX = 366 * DAY_MS
 """A practitioner is checked anew at least once a year."""
 
 X25519 = 1

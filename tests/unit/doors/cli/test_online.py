@@ -134,3 +134,23 @@ def _trust(shell: Shell, folder: Path) -> Path:
     path = folder / "trust.json"
     path.write_bytes(said.out)
     return path
+
+
+def test_a_vault_is_told_and_an_empty_receipt_is_an_error(shell: Shell, patient: str) -> None:
+    """Exit code 0 while all is proven; 65, a table and a next step for a copy that is gone."""
+    assert patient
+    good = shell.member("north", "vault", "probe", "--json")
+    lost = next((shell.data / "lab" / "node" / "vault" / "batches").iterdir())
+    data = lost.read_bytes()
+    lost.unlink()
+    bad = shell.member("north", "vault", "probe")
+    told = shell.member("north", "vault", "status", "--json")
+    lost.write_bytes(data)
+    again = shell.member("north", "vault", "probe")
+
+    assert (0, []) == (good.code, good.json["unproven"])
+    assert 65 == bad.code == told.code
+    assert lost.stem in bad.text
+    assert "Harbour Laboratory" in bad.err
+    assert [lost.stem] == [one["batch"] for one in told.json["unproven"]]
+    assert 0 == again.code, again.err

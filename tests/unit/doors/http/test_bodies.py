@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from salus.base.errors import Problem
+from salus.doors.http import wakeups as wakeups_file
 from salus.doors.http.bodies import read_body
 from salus.doors.http.plain import from_hex, plain
 from salus.doors.http.wakeups import Wakeups
@@ -86,6 +87,30 @@ def test_one_wake_up_serves_all_that_ended() -> None:
     assert 1 == rings
 
 
+def test_who_waits_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """504 for the one whose block does not come; the others get theirs, before and after."""
+    monkeypatch.setattr(wakeups_file, "LOOK_S", 0.01)
+
+    async def wait_for_all() -> list[Done | BaseException]:
+        wakeups = Wakeups(asyncio.get_running_loop(), wait_s=0.1)
+        tickets: list[Future[Done]] = [Future() for _ in range(3)]
+        waiting = [asyncio.ensure_future(wakeups.wait(one)) for one in tickets[:2]]
+        await asyncio.sleep(0)
+        _end(tickets[:1])
+        await asyncio.wait(waiting)
+        waiting.append(asyncio.ensure_future(wakeups.wait(tickets[2])))
+        await asyncio.sleep(0)
+        _end(tickets[1:])
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    before, late, after = asyncio.run(wait_for_all())
+
+    assert isinstance(before, Done)
+    assert isinstance(after, Done)
+    with pytest.raises(Problem, match="UnknownOutcome"):
+        raise late if isinstance(late, Problem) else AssertionError(late)
+
+
 def test_a_refused_ticket_raises_where_it_is_awaited() -> None:
     """The engine's own error passes through."""
 
@@ -119,4 +144,4 @@ def test_hex_of_another_width_is_refused(text: str) -> None:
 
 def _end(tickets: Sequence[Future[Done]]) -> None:
     for at, one in enumerate(tickets):
-        one.set_result(Done(bytes(32), 1, at, Receipt(code=0, events=[])))
+        one.set_result(Done(bytes(32), 1, at, at, Receipt(code=0, events=[])))

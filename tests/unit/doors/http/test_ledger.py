@@ -96,7 +96,7 @@ def test_the_door_describes_its_byte_routes(world: World) -> None:
     """Those the framework does not know are described by hand."""
     paths = world.client.get("/schema/openapi.json").json()["paths"]
 
-    assert {"/v1/transactions", "/peer/v1", "/north/gateway/v1/grants"} <= set(paths)
+    assert {"/v1/transactions", "/north/gateway/v1/grants"} <= set(paths)
     assert [{"operator": []}] == paths["/north/gateway/v1/patients"]["get"]["security"]
 
 

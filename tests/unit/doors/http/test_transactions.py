@@ -156,6 +156,41 @@ def test_slips_of_callers_are_told(
     assert name in (None, answer.json()["code"])
 
 
+SPELLINGS = [
+    "/v1/transactions/",
+    "//v1//transactions",
+    "/north/v1/transactions",
+    "/north/v1/transactions/",
+]
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+def test_the_busiest_path_is_spelled_as_any_other(world: World, path: str) -> None:
+    """It stands in front of the framework's router, and takes what that would take."""
+    answer = world.client.post(f"http://testserver.local{path}", content=b"\xc1")
+
+    _hold_document(answer.json(), "EnvelopeMalformed", 400, 2)
+
+
+HEADS = {
+    "a host of impossible letters": ({"host": "a b"}, 400, "RequestMalformed"),
+    "a head over its bound": ({"x-long": "x" * 20_000}, 431, "HeadTooLarge"),
+}
+
+
+@pytest.mark.parametrize(("headers", "status", "code"), HEADS.values(), ids=HEADS.keys())
+def test_heads_are_bounded_in_front_as_behind(
+    world: World, headers: dict[str, str], status: int, code: str
+) -> None:
+    """The same document, byte for byte, from the path in front and from one of the framework's."""
+    front = world.client.post("/v1/transactions", content=b"", headers=headers)
+    behind = world.client.get("/v1/status", headers=headers)
+
+    assert (status, code) == (front.status_code, front.json()["code"])
+    assert (behind.status_code, behind.content) == (front.status_code, front.content)
+    assert sorted(behind.headers.items()) == sorted(front.headers.items())
+
+
 def test_proofs_hold_offline_for_any_claim(world: World) -> None:
     """Transaction, message, event, row and absence, from two members' doors, trusting neither."""
     tx_id = world.submit(world.envelope(term(12), term(13))).json()["id"]
