@@ -120,13 +120,14 @@ class Archive:
         """
         offers = sorted(self._offers(), key=lambda one: -one.meta.height)
         for offer in offers:
-            if self._stand_behind(offer.meta) >= self.needed:
+            if self.stand_behind(offer.meta):
                 return offer
         raise Problem(
             Category.UNAVAILABLE,
             "NoSnapshot",
             f"expected a snapshot that {self.needed} members state alike, found {len(offers)} "
-            "offered; wait for the next one, or start without --fast: all blocks are then fetched",
+            "offered; wait for the next one, or go without --fast (in a network: `salus network "
+            "rejoin NAME`): all blocks are then fetched",
         )
 
     def chunks(self, offer: Offer, folder: Path) -> Iterator[bytes]:
@@ -152,27 +153,35 @@ class Archive:
 
     def tips(self) -> dict[bytes, Stated]:
         """How far the members are, by id, those that answer."""
-        found = {one.member: _ask(one, TIP, b"", _read_stated) for one in self._peers}
+        found = {one.member: ask(one, TIP, b"", _read_stated) for one in self._peers}
         return {member: tip for member, tip in found.items() if tip is not None}
 
     def _offers(self) -> list[Offer]:
         offers: dict[bytes, Offer] = {}
         for peer in self._peers:
-            for data, meta in (_ask(peer, SNAPSHOTS, b"", _read_offered) or {}).items():
+            for data, meta in (ask(peer, SNAPSHOTS, b"", _read_offered) or {}).items():
                 offers.setdefault(data, Offer(meta, data)).senders.append(peer)
         return list(offers.values())
 
-    def _stand_behind(self, meta: Meta) -> int:
-        """How many members' own copies say of that block what the metadata says."""
+    def stand_behind(self, meta: Meta) -> bool:
+        """Whether enough members' own copies say of that block what the metadata says."""
         expected = Stated(app=meta.app_hash, height=meta.height, time_ms=meta.time_ms)
         body = codec.encode(StatedAsked(height=meta.height))
-        found = [_ask(one, STATED, body, _read_stated) for one in self._peers]
-        return found.count(expected)
+        found = [ask(one, STATED, body, _read_stated) for one in self._peers]
+        return found.count(expected) >= self.needed
+
+    def offering(self, data: bytes) -> list[bytes]:
+        """The members, by id, that offer a snapshot of exactly this metadata."""
+        return [
+            one.member
+            for one in self._peers
+            if data in (ask(one, SNAPSHOTS, b"", _read_metas) or [])
+        ]
 
     def _fetch(self, offer: Offer, index: int, expected: bytes) -> bytes:
         body = codec.encode(ChunkAsked(height=offer.meta.height, index=index))
         for peer in list(offer.senders):
-            data = _ask(peer, CHUNK, body, bytes)
+            data = ask(peer, CHUNK, body, bytes)
             if data is not None and sha256(data) == expected:
                 return data
             offer.senders.remove(peer)
@@ -185,7 +194,7 @@ class Archive:
         )
 
 
-def _ask(peer: Peer, route: str, body: bytes, read: Callable[[bytes], T]) -> T | None:
+def ask(peer: Peer, route: str, body: bytes, read: Callable[[bytes], T]) -> T | None:
     """A member's answer, or None if there is none to be used; the log says why."""
     try:
         return read(peer.call(route, body))
@@ -195,8 +204,12 @@ def _ask(peer: Peer, route: str, body: bytes, read: Callable[[bytes], T]) -> T |
         return None
 
 
+def _read_metas(data: bytes) -> list[bytes]:
+    return codec.decode(data, Offered).metas
+
+
 def _read_offered(data: bytes) -> dict[bytes, Meta]:
-    return {one: read_meta(one) for one in codec.decode(data, Offered).metas}
+    return {one: read_meta(one) for one in _read_metas(data)}
 
 
 def _read_stated(data: bytes) -> Stated:

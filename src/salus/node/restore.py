@@ -35,6 +35,13 @@ def is_empty(folder: Path) -> bool:
     return (folder / MAKING).exists() or not any((folder / name).exists() for name in PLACES)
 
 
+def forget(folder: Path) -> None:
+    """Remove the ledger, and what a restore left half-way; snapshots and all else stay."""
+    for name in (*PLACES, MAKING):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / FILE).unlink(missing_ok=True)
+
+
 def restore(
     folder: Path, machine: Machine, genesis: bytes, meta: Meta, chunks: Iterable[bytes]
 ) -> None:
@@ -46,9 +53,7 @@ def restore(
     """
     invariant(is_empty(folder), "a ledger is in this folder: a restore would lose it")
     making = folder / MAKING
-    for name in (*PLACES, MAKING):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / FILE).unlink(missing_ok=True)
+    forget(folder)
     making.mkdir(parents=True, mode=0o700)
     with closing(LogFiles.open(making / "log")) as log_files:
         log_files.begin_with(meta.log)

@@ -66,6 +66,7 @@ class LocalNetwork(AbstractContextManager["LocalNetwork"]):
     def __enter__(self) -> Self:
         for number in range(len(self.homes)):
             self.start(number)
+        self._wait_ready()
         return self
 
     def __exit__(
@@ -99,6 +100,13 @@ class LocalNetwork(AbstractContextManager["LocalNetwork"]):
 
     def app_hashes(self, height: int) -> set[bytes]:
         return {node.ledger.record(height).app for node in self.nodes.values()}
+
+    def _wait_ready(self, timeout_s: float = 30.0) -> None:
+        """A CometBFT that still looks for blocks lets transactions of others fall."""
+        end_s = time.monotonic() + timeout_s
+        while why := [no for node in self.nodes.values() if (no := node.engine.unready())]:
+            assert time.monotonic() < end_s, why
+            time.sleep(0.1)
 
     def _homes(self, ports: list[int]) -> list[CometHome]:
         addresses = [

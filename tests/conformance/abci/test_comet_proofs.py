@@ -41,7 +41,7 @@ class World:
         self.trust = Trust.of(chain.network, "quorum none\n", None, comet)
         signer = Signer(note.origin(chain.network, chain.members[0].id), chain.members[0].log)
         notes = Checkpoints(node.folder / "notes", node.ledger, signer, [])
-        self.anchors = CometAnchors(node.ledger, network.homes[0])
+        self.anchors = CometAnchors(node.ledger, network.homes[0], list)
         self.proofs = Proofs(node.ledger, notes, self.anchors)
 
     def act(self, number: int) -> bytes:
@@ -126,7 +126,7 @@ def test_links_are_found_by_a_node_that_never_kept_them(world: World) -> None:
     made = world.act(5)
     known = proof_file.parse(world.proofs.transaction(made)).anchor
     node = world.network.nodes[1]
-    other = CometAnchors(node.ledger, world.network.homes[1])
+    other = CometAnchors(node.ledger, world.network.homes[1], list)
     height, position = node.ledger.find(made) or (0, 0)
     found = other.anchor(height, position)
 

@@ -224,16 +224,18 @@ class ResponsePrepareProposal(_message.Message):
     def __init__(self, txs: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class RequestProcessProposal(_message.Message):
-    __slots__ = ("txs", "misbehavior", "height", "time")
+    __slots__ = ("txs", "misbehavior", "height", "time", "proposer_address")
     TXS_FIELD_NUMBER: _ClassVar[int]
     MISBEHAVIOR_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    PROPOSER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     txs: _containers.RepeatedScalarFieldContainer[bytes]
     misbehavior: _containers.RepeatedCompositeFieldContainer[Misbehavior]
     height: int
     time: Timestamp
-    def __init__(self, txs: _Optional[_Iterable[bytes]] = ..., misbehavior: _Optional[_Iterable[_Union[Misbehavior, _Mapping]]] = ..., height: _Optional[int] = ..., time: _Optional[_Union[Timestamp, _Mapping]] = ...) -> None: ...
+    proposer_address: bytes
+    def __init__(self, txs: _Optional[_Iterable[bytes]] = ..., misbehavior: _Optional[_Iterable[_Union[Misbehavior, _Mapping]]] = ..., height: _Optional[int] = ..., time: _Optional[_Union[Timestamp, _Mapping]] = ..., proposer_address: _Optional[bytes] = ...) -> None: ...
 
 class ResponseProcessProposal(_message.Message):
     __slots__ = ("status",)
@@ -380,7 +382,7 @@ class RequestApplySnapshotChunk(_message.Message):
     def __init__(self, index: _Optional[int] = ..., chunk: _Optional[bytes] = ..., sender: _Optional[str] = ...) -> None: ...
 
 class ResponseApplySnapshotChunk(_message.Message):
-    __slots__ = ("result",)
+    __slots__ = ("result", "refetch_chunks", "reject_senders")
     class Result(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNKNOWN: _ClassVar[ResponseApplySnapshotChunk.Result]
@@ -396,8 +398,12 @@ class ResponseApplySnapshotChunk(_message.Message):
     RETRY_SNAPSHOT: ResponseApplySnapshotChunk.Result
     REJECT_SNAPSHOT: ResponseApplySnapshotChunk.Result
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    REFETCH_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    REJECT_SENDERS_FIELD_NUMBER: _ClassVar[int]
     result: ResponseApplySnapshotChunk.Result
-    def __init__(self, result: _Optional[_Union[ResponseApplySnapshotChunk.Result, str]] = ...) -> None: ...
+    refetch_chunks: _containers.RepeatedScalarFieldContainer[int]
+    reject_senders: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, result: _Optional[_Union[ResponseApplySnapshotChunk.Result, str]] = ..., refetch_chunks: _Optional[_Iterable[int]] = ..., reject_senders: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Timestamp(_message.Message):
     __slots__ = ("seconds", "nanos")
