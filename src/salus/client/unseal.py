@@ -16,7 +16,7 @@ from salus.base.errors import Category, Problem
 from salus.base.sealing import SealingKey
 from salus.sealed import locks
 from salus.sealed.container import Container
-from salus.sealed.days import Node, WindowSeeds, secret_in
+from salus.sealed.days import Node, SlotSecrets, WindowSeeds
 from salus.sealed.items import Entry
 from salus.sealed.locks import Masks
 from salus.sealed.record import Meta, meta_of, unpack_record
@@ -63,21 +63,21 @@ class SlotKeys:
 
     def __init__(self, seeds: Mapping[tuple[bytes, int], WindowSeeds]) -> None:
         """`seeds`: by (tag, generation)."""
-        self._seeds = seeds
+        self._secrets = {place: SlotSecrets(each) for place, each in seeds.items()}
         self._keys: dict[tuple[bytes, int, Node], SealingKey] = {}
 
     def key(self, tag: bytes, generation: int, slot: Node) -> SealingKey:
         """The key of one slot; raises Problem TagNotCovered, SlotNotCovered."""
         place = (tag, generation, slot)
         if place not in self._keys:
-            seeds = self._seeds.get((tag, generation))
-            if seeds is None:
+            secrets = self._secrets.get((tag, generation))
+            if secrets is None:
                 raise Problem(
                     Category.FORBIDDEN,
                     "TagNotCovered",
                     "no seeds for this tag and generation; ask the patient for a new package",
                 )
-            self._keys[place] = SealingKey(secret_in(seeds, slot))
+            self._keys[place] = SealingKey(secrets.secret(slot))
         return self._keys[place]
 
 

@@ -14,16 +14,18 @@ import structlog
 
 from salus.base.errors import Category, Problem, Refusal
 from salus.machine.block import Block
-from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.machine.refusals import SignatureInvalid
 from salus.machine.tables import META
 from salus.machine.transaction import has_signature
 from salus.node.admission import Admission
 from salus.node.block_clock import BlockClock
+from salus.node.decided import Decided
 from salus.node.in_order import InOrder
 from salus.node.ledger import Executed, Ledger, Tip
 from salus.node.mempool import Done, Mempool, Moved, StorageFull, Ticket, node_stopped
 from salus.node.ports import Clock, RealClock
 from salus.node.quarantine import Quarantine
+from salus.node.tracing import traces
 from salus.node.verify_pool import Remembered, VerifyPool
 
 log = structlog.get_logger()
@@ -61,6 +63,7 @@ class EmbeddedEngine:
         self._next_try_s = 0.0
         self._why_no_block = ""
         self._admission = Admission(ledger, self._clock)
+        self._decided = Decided(ledger)
         self._pool = pool or VerifyPool(ledger.network)
         self._remembered = Remembered()
         self._order = InOrder(self._admit)
@@ -82,7 +85,7 @@ class EmbeddedEngine:
         if self._failure is not None or self._stopping:
             raise node_stopped()
         transaction = self.ledger.machine.form.read(data)
-        ticket = Ticket(data, transaction)
+        ticket = Ticket(data, transaction, way=traces.way())
         alone = self._order.is_idle and not self.mempool
         self._order.expect(ticket)
         if transaction.hash in self._remembered:
@@ -94,6 +97,15 @@ class EmbeddedEngine:
         else:
             self._pool.submit(data, lambda holds: self._order.answer(ticket, holds=holds))
         return ticket
+
+    def unready(self) -> str | None:
+        """Why no block is made any more; None while the writer works."""
+        if self._failure is None:
+            return None
+        return (
+            f"its engine stopped at block {self.ledger.tip.height} "
+            f"({type(self._failure).__name__}): look at its log and disk, then start it again"
+        )
 
     def submit_and_wait(self, data: bytes, timeout_s: float = 30.0) -> Done:
         """Hand in and wait; raises the Refusal of admission, or Problem UnknownOutcome."""
@@ -124,6 +136,8 @@ class EmbeddedEngine:
         self._pool.close()
 
     def _admit(self, ticket: Ticket, signature_holds: bool) -> None:  # noqa: FBT001 (as InOrder calls it)
+        if ticket.way is not None:
+            ticket.way.step("transaction.verify")
         if not signature_holds:
             ticket.done.set_exception(SignatureInvalid())
             return
@@ -135,6 +149,9 @@ class EmbeddedEngine:
                 log.error("engine.admission_failed", reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
             ticket.done.set_exception(error)
             return
+        if ticket.way is not None:
+            ticket.way.step("transaction.admit")
+            ticket.way.ends_with(kept.done)
         if kept is not ticket:
             kept.done.add_done_callback(lambda other: _follow(ticket, other))
 
@@ -148,22 +165,11 @@ class EmbeddedEngine:
             return self.mempool.add(ticket, self._admission.check)
         except Refusal:
             # Whatever a block decided before is refused here, since its nonce is spent.
-            done = self._committed(ticket)
+            done = self._decided.spent(ticket.transaction.id)
             if done is None:
                 raise
             ticket.done.set_result(done)
             return ticket
-
-    def _committed(self, ticket: Ticket) -> Done | None:
-        """The end of a transaction that a block decided before, if its nonce was spent by it."""
-        found = self.ledger.find(ticket.transaction.id)
-        if found is None:
-            return None
-        height, position = found
-        receipt = self.ledger.receipts(height).receipts[position]
-        if 0 < receipt.code <= LAST_UNSPENT:
-            return None
-        return Done(ticket.transaction.id, height, position, receipt)
 
     def _write(self) -> None:
         try:
@@ -201,8 +207,10 @@ class EmbeddedEngine:
         self._renew.clear()
         dropped: dict[bytes, Exception] = {}
         try:
-            executed = self._execute(tickets, dropped)
-            self.ledger.commit(executed)
+            with traces.block(tickets) as mark:
+                executed = self._execute(tickets, dropped)
+                mark.note(height=executed.block.height, count=len(tickets))
+                self.ledger.commit(executed)
         except Problem as problem:
             # The clock stepped or the disk is full: nothing was written, and the ledger goes on.
             self._tell_why(problem.name)
@@ -231,13 +239,17 @@ class EmbeddedEngine:
     def _answer(
         self, tickets: Sequence[Ticket], executed: Executed, dropped: dict[bytes, Exception]
     ) -> None:
-        outcome = executed.outcome
+        height = executed.outcome.height
+        receipts = executed.outcome.receipts
+        index = executed.first_index
         position = 0
         for ticket in tickets:
             if ticket.data in dropped:
                 ticket.done.set_exception(self._keep_aside(ticket, dropped[ticket.data]))
                 continue
-            done = Done(ticket.transaction.id, outcome.height, position, outcome.receipts[position])
+            done = Done(
+                ticket.transaction.id, height, position, index + position, receipts[position]
+            )
             position += 1
             ticket.done.set_result(done)
 

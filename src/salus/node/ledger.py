@@ -29,6 +29,7 @@ from salus.node.entries import entries_of
 from salus.node.folder_lock import FolderLock
 from salus.node.history import Start, read_start
 from salus.node.journal import SEGMENT_BYTES, Journal
+from salus.node.journal_segment import genesis_differs
 from salus.node.log_files import LogFiles
 from salus.node.record import (
     BlockRecord,
@@ -40,7 +41,8 @@ from salus.node.record import (
     record_of,
 )
 from salus.node.room import RESERVE_BYTES, Room
-from salus.node.tip import Executed, StateCopy, StoreMeta, Tip, open_store
+from salus.node.tip import Executed, StateCopy, StoreMeta, Tip, meta_of, open_store, tip_after
+from salus.node.tracing import traces
 from salus.state.overlay import Overlay
 from salus.state.store import Staged, StateStore
 
@@ -52,7 +54,8 @@ GENESIS_ENTRY = b"genesis-entry"
 """Key of the genesis entry's bytes in the store's `meta` family."""
 
 LOG_SYNC_BLOCKS = 256
-"""Blocks between syncs of the log files: a start refills at most so many from the journal."""
+LOG_SYNC_ENTRIES = 20_000
+"""Between syncs of the log files: a start refills at most so many from the journal."""
 
 
 class Ledger:
@@ -69,6 +72,7 @@ class Ledger:
         start: Start,
     ) -> None:
         self.start = start
+        self.evidence_count = 0  # proofs of misbehaviour in the blocks committed since the start
         self.machine = machine
         self.genesis = genesis
         self.network = genesis_file.network_id(genesis)
@@ -99,11 +103,14 @@ class Ledger:
 
         `must_hold`: newest height that any signed note names; a journal that ends before it lost
         acknowledged data. `segment_bytes`: of the journal's files, `reserve_bytes`: of `Room`; both
-        smaller in tests. Raises Fault with what an operator does, Problem FolderInUse.
+        smaller in tests. Raises Fault with what an operator does, Problem FolderInUse, StorageFull,
+        GenesisDiffers.
         """
         network = genesis_file.network_id(genesis)
         with ExitStack() as opened:
             opened.callback(FolderLock(folder).release)
+            room = Room(folder, reserve_bytes)
+            room.check()
             journal = Journal.open(
                 folder / "journal", network, must_hold=must_hold, segment_bytes=segment_bytes
             )
@@ -112,7 +119,6 @@ class Ledger:
             opened.callback(log_files.close)
             store = open_store(folder / "state")
             opened.callback(store.close)
-            room = Room(folder, reserve_bytes)
             ledger = cls(machine, genesis, store, journal, log_files, room, read_start(folder))
             ledger._start()
             opened.callback(log_files.sync)
@@ -124,6 +130,7 @@ class Ledger:
         """The newest block; a snapshot that never changes."""
         return self._tip
 
+    @traces.spanned("block.execute")
     def execute(
         self,
         block: Block,
@@ -148,15 +155,11 @@ class Ledger:
         """
         follows = executed.staged.tip_height + 1 == executed.block.height == self._tip.height + 1
         invariant(follows, "the block was not executed on the tip")
-        if self._room.gone:
-            raise Problem(
-                Category.UNAVAILABLE,
-                "StorageFull",
-                "the disk is nearly full: free some space, the node tries again by itself",
-            )
+        self._room.check()
         record = record_of(executed.block, executed.outcome, executed.sealed)
         self._journal.append(record.height, codec.encode(record))
         self._apply(executed)
+        self.evidence_count += len(executed.block.evidence)
 
     def view(self, at_ms: int = 0) -> StateView:
         """The state at the tip, for queries; at the tip's time, or `at_ms` if that is later."""
@@ -317,10 +320,7 @@ class Ledger:
     def _check_genesis(self) -> None:
         (data,) = self.entries(0)
         if codec.decode(data, GenesisEntry).network != self.network:
-            raise Fault(
-                "this folder holds the ledger of another genesis file: start with that file, or "
-                "choose another folder"
-            )
+            raise genesis_differs(codec.decode(data, GenesisEntry).network, self.network)
 
     def _refill_log(self, size: int) -> None:
         """Bring the log files to the base's size; they are not synced with each block."""
@@ -346,6 +346,7 @@ class Ledger:
             )
         self._apply(executed)
 
+    @traces.spanned("block.apply")
     def _apply(self, executed: Executed) -> None:
         outcome = executed.outcome
         height = outcome.height
@@ -353,9 +354,11 @@ class Ledger:
         extras = [("receipts", height.to_bytes(8, "big"), codec.encode(stored))]
         extras += self._index_rows(outcome)
         self._log_files.append(executed.sealed.leaf_hashes)
-        if height % LOG_SYNC_BLOCKS == 0:
+        unsynced = self._log_files.size - self._log_files.synced_size
+        if height % LOG_SYNC_BLOCKS == 0 or unsynced > LOG_SYNC_ENTRIES:
             self._log_files.sync()
-        self._move(height, outcome.time_ms, executed.sealed, executed.staged, extras)
+        replay_bytes = sum(map(len, outcome.txs))
+        self._move(height, outcome.time_ms, executed.sealed, executed.staged, extras, replay_bytes)
 
     def _index_rows(self, outcome: Outcome) -> list[tuple[str, bytes, bytes]]:
         """One row an id; a copy refused by codes 1-14 never hides the one that was executed."""
@@ -376,18 +379,12 @@ class Ledger:
         sealed: SealedBlock,
         staged: Staged,
         extras: Sequence[tuple[str, bytes, bytes]],
+        replay_bytes: int = 0,
     ) -> None:
-        meta = StoreMeta(
-            app=sealed.app_hash,
-            log_root=sealed.log_root,
-            log_size=sealed.log_size,
-            time_ms=time_ms,
-        )
-        tip = Tip(
-            height, time_ms, sealed.log_size, sealed.log_root, sealed.state_root, sealed.app_hash
-        )
+        tip = tip_after(height, time_ms, sealed)
+        meta = codec.encode(meta_of(tip))
         with self._moving:
-            self._store.push(height, staged, extras, codec.encode(meta))
+            self._store.push(height, staged, extras, meta, replay_bytes=replay_bytes)
             invariant(staged.root == sealed.state_root, "the staged root is not the sealed one")
             self._frontier = sealed.frontier
             with self._moved:

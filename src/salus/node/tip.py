@@ -15,6 +15,7 @@ from salus.base.codec import Struct
 from salus.base.merkle import Frontier
 from salus.base.types import Count, Hash32, Height, TimeMs
 from salus.machine.block import Block, Outcome, SealedBlock
+from salus.node.ports import end_process
 from salus.state.store import Staged, StateStore, StoreDamaged
 
 log = structlog.get_logger()
@@ -50,6 +51,11 @@ class Executed:
     sealed: SealedBlock
     staged: Staged
 
+    @property
+    def first_index(self) -> int:
+        """Log index of the block's first entry; meaningless for a block without entries."""
+        return self.sealed.log_size - len(self.sealed.entries)
+
 
 @dataclass(frozen=True, slots=True)
 class StateCopy:
@@ -63,13 +69,31 @@ class StateCopy:
     """State key, value; by path. To be read to its end."""
 
 
+def tip_after(height: Height, time_ms: TimeMs, sealed: SealedBlock) -> Tip:
+    """What a ledger stands at after a block."""
+    return Tip(
+        height, time_ms, sealed.log_size, sealed.log_root, sealed.state_root, sealed.app_hash
+    )
+
+
+def meta_of(tip: Tip) -> StoreMeta:
+    """What the store notes with that height."""
+    return StoreMeta(
+        app=tip.app_hash, log_root=tip.log_root, log_size=tip.log_size, time_ms=tip.time_ms
+    )
+
+
 def open_store(folder: Path) -> StateStore:
-    """Open the state store; a damaged one is set aside and made anew from the journal."""
+    """
+    Open the state store; a damaged one is set aside and made anew from the journal.
+
+    A disk that fails under it ends the process, as one that fails under the journal does.
+    """
     try:
-        return StateStore.open(folder)
+        return StateStore.open(folder, die=end_process)
     except StoreDamaged as damage:
         aside = folder.with_name(f"{folder.name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
         log.error("ledger.store_damaged", reason=str(damage))  # noqa: TRY400 (the sentence is the message)
-        return StateStore.open(folder)
+        return StateStore.open(folder, die=end_process)

@@ -170,21 +170,47 @@ def check_seeds(seeds: WindowSeeds) -> None:
         )
 
 
-def secret_in(seeds: WindowSeeds, slot: Node) -> bytes:
+class SlotSecrets:
     """
-    Private key of a slot that the seeds open; 32 B. At most 17 derivations.
+    The slots that a window's seeds open; each node below the seeds is derived once.
 
-    Raises Problem SlotNotCovered.
+    Days that follow one another share most of their way down: two derivations a day, not ten.
     """
-    nodes, blocks = cover(seeds.first_day, seeds.last_day)
-    for place, node in enumerate(nodes):
-        if node.covers(slot):
-            return slot_secret(descend(_seed(seeds.nodes, place), node, slot))
-    if slot.level == BLOCK_LEVEL and slot.index in blocks:
-        return _seed(seeds.blocks, blocks.index(slot.index))
-    raise Problem(
-        Category.FORBIDDEN, "SlotNotCovered", "the seeds do not open this day; ask for more days"
-    )
+
+    def __init__(self, seeds: WindowSeeds) -> None:
+        """`seeds`: as `check_seeds` found them sound."""
+        nodes, blocks = cover(seeds.first_day, seeds.last_day)
+        self._known = {_number(node): _seed(seeds.nodes, place) for place, node in enumerate(nodes)}
+        self._blocks = {block: _seed(seeds.blocks, place) for place, block in enumerate(blocks)}
+
+    def secret(self, slot: Node) -> bytes:
+        """
+        Private key of a slot; 32 B. At most 17 derivations.
+
+        Raises Problem SlotNotCovered.
+        """
+        seed = self._descend(_number(slot))
+        if seed is not None:
+            return slot_secret(seed)
+        if slot.level == BLOCK_LEVEL and slot.index in self._blocks:
+            return self._blocks[slot.index]
+        raise Problem(
+            Category.FORBIDDEN,
+            "SlotNotCovered",
+            "the seeds do not open this day; ask for more days",
+        )
+
+    def _descend(self, number: int) -> bytes | None:
+        """Seed of a node, from the nearest known one above it; None if there is none."""
+        known, top = self._known, number
+        while top and top not in known:
+            top >>= 1
+        if not top:
+            return None
+        for rise in reversed(range(number.bit_length() - top.bit_length())):
+            node = number >> rise
+            known[node] = child(known[node >> 1], node & 1)
+        return known[number]
 
 
 def _whole_nodes(first_day: int, last_day: int) -> Iterator[Node]:
@@ -196,6 +222,12 @@ def _whole_nodes(first_day: int, last_day: int) -> Iterator[Node]:
             level -= 1
         yield Node(level, day >> level)
         day += 1 << level
+
+
+def _number(node: Node) -> int:
+    """Number the tree as a heap: the root is 1, n has the children 2n, 2n + 1; 0 outside it."""
+    width = 1 << (ROOT_LEVEL - node.level)
+    return width + node.index if node.index < width else 0
 
 
 def _seed(seeds: bytes, place: int) -> bytes:

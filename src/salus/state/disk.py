@@ -14,9 +14,9 @@ All of a block is written in one batch, so the disk always stands at one height:
 import contextlib
 import itertools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from rocksdict import Cache, Rdict, Snapshot, WriteBatch
 
@@ -27,10 +27,28 @@ from salus.state.proof import EMPTY
 
 FAMILIES = ("state", "buckets", "receipts", "index", "vault", "meta")
 
+OPTIONS_FILE = "OPTIONS-"
+"""How the names of RocksDB's notes about its own settings begin."""
+
 _BASE_KEY = b"base"
 _BASE = struct.Struct(">BBqQ32s")
 _VERSION = 1
 _BATCH_RECORDS = 20_000
+
+_DISK_REFUSES = (
+    "No space left",
+    "Disk quota exceeded",
+    "File too large",
+    "Read-only file system",
+    "Permission denied",
+    "Too many open files",
+)
+"""Reasons of the system for which RocksDB does not open, though what is there may be whole."""
+
+_DISK_FAILS = "Input/output error"
+"""The system's words for EIO, as RocksDB passes them on."""
+
+_BROKEN = "a write or sync of the state store failed (EIO)"
 
 
 class StoreDamaged(Fault):
@@ -63,6 +81,11 @@ class StoreFailed(Fault):
         )
 
 
+def broken(_reason: str) -> NoReturn:
+    """What a disk that fails means where no process has to end for it."""
+    raise StoreFailed
+
+
 class Base(NamedTuple):
     """The height the disk stands at."""
 
@@ -81,10 +104,12 @@ class Base(NamedTuple):
 class Disk:
     """The open store. What RocksDB cannot read is `StoreDamaged`, cannot write `StoreFailed`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the store in the folder, making it if need be."""
+    def __init__(self, folder: Path, die: Callable[[str], NoReturn] = broken) -> None:
+        """Open the store in the folder, making it if need be; `die`: as for `StateStore.open`."""
+        self._die = die
         folder.mkdir(parents=True, exist_ok=True)
         cache = Cache(rocks.CACHE_BYTES)
+        forget_options(folder / "rocks")
         try:
             self._db = Rdict(
                 str(folder / "rocks"),
@@ -94,6 +119,10 @@ class Disk:
         except Exception as error:
             if "LOCK" in str(error):
                 raise StoreInUse from error
+            if _DISK_FAILS in str(error):
+                die(_BROKEN)
+            if any(words in str(error) for words in _DISK_REFUSES):
+                raise StoreFailed from error
             raise StoreDamaged("RocksDB cannot open it") from error
         self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
         self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
@@ -223,15 +252,17 @@ class Disk:
 
     def sync(self) -> None:
         """Bring all that was written to stable storage."""
-        with _writing():
+        with self._writing():
             self._db.flush_wal(sync=True)
 
     def close(self) -> None:
         """Write the memtables out, so that a start has nothing to replay, and let go."""
         try:
-            with _writing():
+            with self._writing():
                 for family in self._families.values():
                     family.flush()
+                for handle in (*self._families.values(), self._db):
+                    handle.close()  # syncs once more
         finally:
             self.drop()
 
@@ -255,8 +286,18 @@ class Disk:
         )
 
     def _write(self, batch: WriteBatch) -> None:
-        with _writing():
+        with self._writing():
             self._db.write(batch)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let what RocksDB raises while it writes surface as `StoreFailed`; EIO is the end."""
+        try:
+            yield
+        except Exception as error:
+            if _DISK_FAILS in str(error):
+                self._die(_BROKEN)
+            raise StoreFailed from error
 
 
 def read_base(record: bytes) -> Base:
@@ -267,15 +308,6 @@ def read_base(record: bytes) -> Base:
     if version != _VERSION:
         raise StoreDamaged(f"expected version {_VERSION} of its format, found {version}")
     return Base(height, levels, row_count, root, record[_BASE.size :])
-
-
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    """Let what RocksDB raises while it writes surface as `StoreFailed`."""
-    try:
-        yield
-    except Exception as error:
-        raise StoreFailed from error
 
 
 def rows_of(snapshot: Snapshot) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -295,3 +327,15 @@ def _value_of(row: bytes, state_key: bytes) -> bytes:
     if row[1:end] != state_key:
         raise StoreDamaged("a row holds another row's key")
     return row[end:]
+
+
+def forget_options(database: Path) -> None:
+    """
+    Remove RocksDB's notes of its settings, before a database is opened: ours count alone.
+
+    rocksdict (0.3) reads the newest note at every opening, and takes a single family's settings
+    from it; one flipped bit in a section's name there ends the process (SIGSEGV). RocksDB writes it
+    anew.
+    """
+    for path in database.glob(f"{OPTIONS_FILE}*"):
+        path.unlink()

@@ -35,6 +35,9 @@ class Layer:
     meta: bytes
     """The caller's note that goes with this height."""
 
+    replay_bytes: int
+    """What the caller reads to work the block out again, should this layer be lost."""
+
     rows: list[Row]
     """The changed rows, by path."""
 
@@ -65,7 +68,14 @@ class Layer:
 
 
 def make_layer(
-    heap: Heap, height: int, staged: Staged, *, row_count: int, extras: Iterable[Extra], meta: bytes
+    heap: Heap,
+    height: int,
+    staged: Staged,
+    *,
+    row_count: int,
+    extras: Iterable[Extra],
+    meta: bytes,
+    replay_bytes: int,
 ) -> Layer:
     """The layer of a staged change; the heap must not have taken the change yet."""
     levels = staged.climb.levels
@@ -74,6 +84,7 @@ def make_layer(
         root=staged.root,
         row_count=row_count,
         meta=meta,
+        replay_bytes=replay_bytes,
         rows=staged.rows,
         values=staged.values,
         records=staged.records,

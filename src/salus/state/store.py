@@ -1,5 +1,5 @@
 """
-The state store: the tip with its last 64 blocks in memory, the base on disk.
+The state store: the tip with up to 64 last blocks in memory, the base on disk.
 
 A block is staged (its root worked out, nothing changed), then pushed: it becomes the tip as a
 layer. The oldest layers move to the disk, one batch a layer. A crash loses the layers and nothing
@@ -9,15 +9,17 @@ close); any number read (get, extra, prove, root_at, rows).
 
 import heapq
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from salus.base.errors import Category, Problem, invariant
 from salus.state import heap_file, tree
-from salus.state.disk import Base, Disk, StoreDamaged, StoreFailed, StoreInUse, rows_of
+from salus.state.disk import Base, Disk, StoreDamaged, StoreFailed, StoreInUse, broken, rows_of
 from salus.state.heap import Heap
 from salus.state.layers import Extra, Layer, Newest, PastView, make_layer
 from salus.state.proof import path_of
+from salus.state.recent import Recent
 from salus.state.tree import Staged
 
 __all__ = [
@@ -36,6 +38,12 @@ HEIGHTS_KEPT = 64
 
 LAYER_ROWS_MAX = 100_000
 """Changed rows in all layers together; bounds their memory to about 100 MB."""
+
+LAYER_REPLAY_BYTES_MAX = 6 * 1024 * 1024
+"""Transactions in all layers together: what a start works out again after a kill.
+
+Some 20,000 small ones, one to three seconds (0.2 to 0.4 µs a byte); a full block is 4 MiB.
+"""
 
 LEVELS_LARGE = 20
 """T grows by two up to here (70 MB of heap, half the pauses), by one above, to spare memory."""
@@ -79,17 +87,26 @@ class StateStore:
         self._values: Newest[bytes] = Newest()
         self._records: Newest[int] = Newest()
         self._extras: Newest[tuple[str, bytes]] = Newest()
+        self._recent = Recent()
+        self._pushes = 0
 
     @classmethod
-    def open(cls, folder: Path, *, levels: int | None = None) -> "StateStore":
+    def open(
+        cls,
+        folder: Path,
+        *,
+        levels: int | None = None,
+        die: Callable[[str], NoReturn] = broken,
+    ) -> "StateStore":
         """
         Open or make the store in a folder; its tip is its base.
 
         `levels`: T, 1–22, fixed; without it T follows the number of rows. The heap is loaded after
-        a clean stop, else built from the buckets. Raises StoreInUse: another process has it;
+        a clean stop, else built from the buckets. `die`: called with the reason when the disk fails
+        under it, now or later (EIO); it must not return. Raises StoreInUse: another process has it;
         StoreDamaged: RocksDB cannot read it, or the buckets lead to another root than the base's.
         """
-        disk = Disk(folder)
+        disk = Disk(folder, die)
         try:
             base = disk.base(levels or tree.LEVELS_MIN)
             file = folder / "heap"
@@ -132,10 +149,20 @@ class StateStore:
 
     def get(self, state_key: bytes) -> bytes | None:
         """The row's value at the tip, or None."""
+        pushes = self._pushes
         layer = self._values.find(state_key)
         if layer is not None:
             return layer.values[state_key]
-        return self._disk.value(path_of(state_key), state_key)
+        value = self._recent.find(state_key)
+        if value is not None:
+            return value
+        value = self._disk.value(path_of(state_key), state_key)
+        if value:
+            with self._lock:
+                # What was pushed meanwhile may be this row's next value.
+                if pushes == self._pushes:
+                    self._recent.keep(state_key, value)
+        return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values at the tip, in the order of the keys; beside a writer, each of some tip."""
@@ -159,14 +186,21 @@ class StateStore:
         return tree.stage(self._heap, self.tip_height, changes, self._tip_records)
 
     def push(
-        self, height: int, staged: Staged, extras: Sequence[Extra] = (), meta: bytes = b""
+        self,
+        height: int,
+        staged: Staged,
+        extras: Sequence[Extra] = (),
+        meta: bytes = b"",
+        *,
+        replay_bytes: int = 0,
     ) -> None:
         """
         Make a staged change the new tip, at the next height (any, for the first).
 
         `extras`: (column family, key, value) that reach the disk together with this height, as
         does `meta`, which `base_meta` then shows. Not durable until its layer has moved: the
-        journal is. Staging on another tip is a bug of the caller, as is a skipped height.
+        journal is; `replay_bytes`: what it takes to work this height out again from there. Staging
+        on another tip is a bug of the caller, as is a skipped height.
         """
         invariant(staged.tip_height == self.tip_height, "the change was staged on another tip")
         follows = self.tip_height < 0 or height == self.tip_height + 1
@@ -178,8 +212,11 @@ class StateStore:
             row_count=self.row_count + staged.row_delta,
             extras=extras,
             meta=meta,
+            replay_bytes=replay_bytes,
         )
         with self._lock:
+            self._pushes += 1
+            self._recent.forget(layer.values)
             self._heap.apply(staged.climb)
             self._values.add(layer, layer.values)
             self._records.add(layer, layer.records)
@@ -276,11 +313,13 @@ class StateStore:
         return older[::-1], self._layers[len(older) :]
 
     def _surplus(self) -> int:
-        """How many of the oldest layers are too many, by number or by rows."""
+        """How many of the oldest layers are too many, by number, rows or what a replay takes."""
         count = max(0, len(self._layers) - HEIGHTS_KEPT)
         rows = sum(len(layer.rows) for layer in self._layers[count:])
-        while rows > LAYER_ROWS_MAX:
+        replay_bytes = sum(layer.replay_bytes for layer in self._layers[count:])
+        while rows > LAYER_ROWS_MAX or replay_bytes > LAYER_REPLAY_BYTES_MAX:
             rows -= len(self._layers[count].rows)
+            replay_bytes -= self._layers[count].replay_bytes
             count += 1
         return count
 

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from salus.base.errors import Problem
 from salus.sealed import days
-from salus.sealed.days import DAY_MAX, Node, WindowSeeds, block_slot, cover, day_slot
+from salus.sealed.days import (
+    DAY_MAX,
+    Node,
+    SlotSecrets,
+    WindowSeeds,
+    block_slot,
+    cover,
+    day_slot,
+)
 
 ROOT = bytes(range(32))
 TOP = Node(16, 0)
@@ -65,23 +73,63 @@ def test_seeds_open_what_the_window_holds(window: list[int], day: int) -> None:
     first_day, last_day = window
     seeds = days.window_seeds(ROOT, first_day, last_day)
     days.check_seeds(seeds)
+    secrets = SlotSecrets(seeds)
     for slot in (day_slot(day), block_slot(day)):
         if days.in_window(slot, first_day, last_day):
             expected = days.slot_secret(days.descend(ROOT, TOP, slot))
-            assert expected == days.secret_in(seeds, slot)
+            assert expected == secrets.secret(slot)
         else:
             with pytest.raises(Problem, match="SlotNotCovered"):
-                days.secret_in(seeds, slot)
+                secrets.secret(slot)
 
 
 def test_a_partly_covered_block_opens_no_other_day() -> None:
     """The block's slot secret is no node seed: the days outside the window stay shut."""
     seeds = days.window_seeds(ROOT, 46_300, 46_389)
-    block = days.secret_in(seeds, block_slot(46_300))
+    secrets = SlotSecrets(seeds)
+    block = secrets.secret(block_slot(46_300))
 
     assert days.slot_secret(days.descend(ROOT, TOP, block_slot(46_300))) == block
     with pytest.raises(Problem, match="SlotNotCovered"):
-        days.secret_in(seeds, day_slot(46_299))
+        secrets.secret(day_slot(46_299))
+
+
+@given(WINDOWS, st.lists(st.integers(0, DAY_MAX), max_size=8))
+def test_slots_asked_in_any_order_are_the_same(window: list[int], asked: list[int]) -> None:
+    """What is kept on the way to one slot changes no other's secret, and opens none outside."""
+    seeds = days.window_seeds(ROOT, *window)
+    secrets = SlotSecrets(seeds)
+    slots = [make(day) for day in asked for make in (block_slot, day_slot)]
+
+    assert [_told(SlotSecrets(seeds), slot) for slot in slots] == [
+        _told(secrets, slot) for slot in slots
+    ]
+
+
+def test_a_slot_outside_the_calendar_is_no_other_node() -> None:
+    """Block 300 does not exist; its place in the numbering is a day further down."""
+    secrets = SlotSecrets(days.window_seeds(ROOT, 0, DAY_MAX))
+    with pytest.raises(Problem, match="SlotNotCovered"):
+        secrets.secret(Node(8, 300))
+
+
+def test_days_that_follow_share_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of 256 days takes 510 derivations of nodes, not 8 a day."""
+    secrets = SlotSecrets(days.window_seeds(ROOT, 46_080, 46_335))
+    made: list[bytes] = []
+    child = days.child
+    monkeypatch.setattr(days, "child", lambda *given: made.append(given[0]) or child(*given))
+    for day in range(46_080, 46_336):
+        secrets.secret(day_slot(day))
+
+    assert 510 == len(made)
+
+
+def _told(secrets: SlotSecrets, slot: Node) -> bytes | None:
+    try:
+        return secrets.secret(slot)
+    except Problem:
+        return None
 
 
 SEEDS_WRONG = {

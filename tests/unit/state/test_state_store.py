@@ -3,7 +3,7 @@
 import contextlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from salus.base.errors import Category, Fault
 from salus.state import store as store_file
 from salus.state import tree
 from salus.state.proof import EMPTY, path_of, verify_absent, verify_present
+from salus.state.recent import Recent
 from salus.state.store import HeightTooOld, HeightUnknown, StateStore, StoreInUse
 from tests.unit.state.naive import root_of
 
@@ -170,6 +171,91 @@ def test_many_rows_move_layers_early(store: StateStore, monkeypatch: pytest.Monk
 
     assert store.base_height == store.tip_height == 10
     assert store.row_count == 500
+
+
+def test_long_replays_move_layers_early(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a start works out again is bounded, however few rows it changes."""
+    monkeypatch.setattr(store_file, "LAYER_REPLAY_BYTES_MAX", 1_000)
+    for height in range(10):
+        store.push(height, store.stage({bytes([height]): b"x"}), replay_bytes=300)
+
+    assert store.base_height == 6
+
+    store.push(10, store.stage({b"\x0f": b"y"}), replay_bytes=1_001)
+
+    assert store.base_height == store.tip_height == 10
+
+
+def test_a_row_read_lately_is_read_once(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a block changes it; then the new value counts, in the layer and on the disk."""
+    key = b"\x0f\x01"
+    store.push(0, store.stage({key: b"first"}))
+    store.flush()
+    asked = Asked(store, monkeypatch)
+
+    assert [b"first", b"first"] == [store.get(key), store.get(key)]
+    assert 1 == asked.times
+
+    store.push(1, store.stage({key: b"second"}))
+
+    assert b"second" == store.get(key)
+
+    store.flush()
+
+    assert [b"second", b"second"] == [store.get(key), store.get(key)]
+    assert 2 == asked.times
+
+    store.push(2, store.stage({key: None}))
+    store.flush()
+
+    assert store.get(key) is None
+
+
+def test_a_row_changed_while_it_was_read_is_not_remembered(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that was overtaken by a block and by its way to the disk leaves no old value."""
+    key = b"\x0f\x01"
+    store.push(0, store.stage({key: b"first"}))
+    store.flush()
+
+    def overtake() -> None:
+        asked.before_answer = None
+        store.push(1, store.stage({key: b"second"}))
+        store.flush()
+
+    asked = Asked(store, monkeypatch)
+    asked.before_answer = overtake
+
+    assert b"first" == store.get(key)
+    assert b"second" == store.get(key)
+
+
+def test_few_rows_are_remembered() -> None:
+    """Two generations of them: the oldest are let go, not the newest."""
+    recent = Recent(most=4)
+    for number in range(20):
+        recent.keep(bytes([number]), b"value")
+    known = [number for number in range(20) if recent.find(bytes([number]))]
+
+    assert list(range(12, 20)) == known
+
+
+class Asked:
+    """Counts what the disk is asked, and does something before it answers."""
+
+    def __init__(self, store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.times = 0
+        self.before_answer: Callable[[], None] | None = None
+        self._value = store._disk.value
+        monkeypatch.setattr(store._disk, "value", self._answer)
+
+    def _answer(self, path: bytes, state_key: bytes) -> bytes | None:
+        self.times += 1
+        value = self._value(path, state_key)
+        if self.before_answer is not None:
+            self.before_answer()
+        return value
 
 
 def test_rows_by_prefix(store: StateStore) -> None:

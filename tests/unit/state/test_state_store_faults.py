@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from salus.node.tip import open_store
 from salus.state import disk as disk_file
 from salus.state.disk import Disk
 from salus.state.proof import path_of
@@ -296,6 +297,24 @@ def test_a_write_that_fails_is_a_fault_and_the_store_stays_whole(
     files_bounded(resource.RLIM_INFINITY)
 
     assert check_whole(tmp_path, 149) >= 85
+
+
+def test_a_disk_without_room_is_no_damage(
+    tmp_path: Path, files_bounded: Callable[[int], None]
+) -> None:
+    """A store that cannot be opened for lack of room stays where it is, whole."""
+    folder = tmp_path / "state"
+    store = open_store(folder)
+    for height in range(70):
+        store.push(height, store.stage(block(height)), meta=height.to_bytes(8, "big"))
+    store.close()
+    files_bounded(0)
+    with pytest.raises(StoreFailed, match="look at the disk's free space"):
+        open_store(folder)
+    files_bounded(resource.RLIM_INFINITY)
+
+    assert ["state"] == [path.name for path in tmp_path.iterdir()]
+    assert 69 == check_whole(folder, 69)
 
 
 def test_many_buckets_are_regrouped_in_batches(

@@ -1,1 +1,1 @@
-"""The web door: the ledger's public routes, the peer door, and each member's operator routes."""
+"""The web door: the ledger's public routes and each member's operator routes; the peer door's."""

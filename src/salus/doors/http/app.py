@@ -3,7 +3,6 @@ The web door of one or several members in this process.
 
     /                    the index                  /health/live, /health/ready, /metrics
     /v1/…, /log/…        the first member's ledger  /schema/openapi.json
-    /peer/v1             its peer door
     /<name>/v1/… and so on for every member; /<name>/gateway/v1/… by its operator's token
 
 Nodes are synchronous: reads run in threads, submissions by one wake-up a block.
@@ -15,23 +14,25 @@ from typing import Any
 from litestar import Litestar, Response, Router, get
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from salus.base.errors import invariant
 from salus.doors.http.answers import SAFE_HEADERS, Reply, answer, on_error
 from salus.doors.http.bundles import Bundles
+from salus.doors.http.front import in_front
 from salus.doors.http.gateway import GATEWAY_ROUTES
 from salus.doors.http.heads import bounded
 from salus.doors.http.health import health_routes
+from salus.doors.http.joining import JOINING_ROUTES
 from salus.doors.http.ledger import LEDGER_ROUTES
 from salus.doors.http.member import MemberDoor
 from salus.doors.http.metrics import Meters
 from salus.doors.http.openapi import OPERATOR, describe_bytes_routes, openapi_config
 from salus.doors.http.operator import operator_guard
-from salus.doors.http.peer import peer_route
 from salus.doors.http.queries import query_routes
 from salus.doors.http.submitting import Submitting
 from salus.doors.http.tlog import TLOG_ROUTES, Notes
-from salus.doors.http.transactions import TRANSACTION_ROUTES, submit_route
+from salus.doors.http.transactions import SUBMIT_PATH, TRANSACTION_ROUTES, submit_route
 from salus.machine.module import Module
 
 JSON_BYTES_MAX = 1024 * 1024
@@ -43,10 +44,14 @@ def create_app(members: Sequence[MemberDoor]) -> Litestar:
     invariant(members, "a web door needs at least one member")
     meters = Meters(members)
     routers: list[Router] = []
+    front: dict[str, ASGIApp] = {}
     for place, member in enumerate(members):
         submitting = Submitting(member, meters)
         is_first = place == 0
+        submit = submit_route(submitting)
+        front[f"/{member.name}{SUBMIT_PATH}"] = submit
         if is_first:
+            front[SUBMIT_PATH] = submit
             routers.append(_ledger_router("/", member, submitting, shown=True))
         routers.append(_ledger_router(f"/{member.name}", member, submitting, shown=False))
         routers += _gateway_routers(member, shown=is_first)
@@ -60,20 +65,18 @@ def create_app(members: Sequence[MemberDoor]) -> Litestar:
         logging_config=None,
     )
     describe_bytes_routes(app)
+    app.asgi_handler = in_front(app.asgi_handler, front)
     return app
 
 
 def ledger_handlers(modules: Sequence[Module]) -> tuple[HTTPRouteHandler, ...]:
     """The public routes of one member that the framework serves, its modules' queries too."""
-    return (*TRANSACTION_ROUTES, *LEDGER_ROUTES, *TLOG_ROUTES, *query_routes(modules))
+    own = (*TRANSACTION_ROUTES, *LEDGER_ROUTES, *JOINING_ROUTES, *TLOG_ROUTES)
+    return (*own, *query_routes(modules))
 
 
 def _ledger_router(path: str, member: MemberDoor, submitting: Submitting, *, shown: bool) -> Router:
-    handlers = (
-        *ledger_handlers(member.node.ledger.machine.modules),
-        submit_route(submitting),
-        peer_route(member),
-    )
+    handlers = ledger_handlers(member.node.ledger.machine.modules)
     values = {
         "door": member,
         "submitting": submitting,

@@ -5,11 +5,12 @@ import datetime as dt
 import msgspec
 
 from salus.base.errors import Category, Problem
+from salus.base.types import HOUR_MS
 from salus.client.wallet import Compartment
 from salus.doors.http.member import MemberDoor
 from salus.doors.http.plain import from_hex
 from salus.gateway.gateway import Gateway
-from salus.gateway.grants import HOUR_MS, GrantAsked
+from salus.gateway.grants import GrantAsked
 from salus.modules.members import queries as members
 from salus.sealed.days import DAY_MAX, day_of
 

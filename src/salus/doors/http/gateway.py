@@ -20,6 +20,7 @@ from salus.doors.http.asked import GrantBody, grant_asked, patient_handle
 from salus.doors.http.member import Door
 from salus.doors.http.plain import from_hex, plain
 from salus.doors.http.uploads import FORM_BYTES_MAX, read_form
+from salus.doors.http.vault import VAULT_ROUTES
 from salus.gateway.charts import Chart, ChartRecord
 from salus.gateway.gateway import Gateway
 from salus.gateway.grants import Given
@@ -155,7 +156,7 @@ def replay(gateway: ByGateway, place: FromPath[str]) -> Reply:
 
 GATEWAY_ROUTES = (
     import_fhir, patients, practitioners, register, give, grants, revoke, chart, who_saw,
-    quarantine, replay,
+    quarantine, replay, *VAULT_ROUTES,
 )  # fmt: skip
 
 

@@ -62,15 +62,6 @@ SUBMIT = Operation(
     },
 )
 
-PEER = Operation(
-    operation_id="Peer",
-    tags=["peers"],
-    summary="Peer",
-    description="Another member's signed call; the answer's bytes come back.",
-    request_body=RequestBody(content=_BYTES, required=True),
-    responses={"200": OpenAPIResponse(description="The answer.", content=_BYTES), "4XX": _NO},
-)
-
 
 def openapi_config() -> OpenAPIConfig:
     """Served as JSON at `/schema/openapi.json`; no page that would load others' scripts."""
@@ -91,5 +82,4 @@ def describe_bytes_routes(app: "Litestar") -> None:
     """Add the bare ASGI routes to the app's schema."""
     paths: dict[str, Any] = app.openapi_schema.paths or {}
     paths["/v1/transactions"] = PathItem(post=SUBMIT)
-    paths["/peer/v1"] = PathItem(post=PEER)
     app.openapi_schema.paths = paths

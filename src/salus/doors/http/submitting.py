@@ -8,7 +8,6 @@ behind another member's engine a thread does, which also waits for the own copy.
 import asyncio
 import time
 from enum import Enum
-from functools import lru_cache
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -18,13 +17,11 @@ from salus.doors.http.member import MemberDoor
 from salus.doors.http.metrics import Meters
 from salus.doors.http.wakeups import Wakeups
 from salus.doors.problems import tell_code
+from salus.node.decided import Decided
 from salus.node.mempool import Done
 
 FORWARDED_MAX = 64
 """Transactions a member hands to another's engine at once; each holds a thread."""
-
-PLACES_KEPT = 256
-"""Blocks whose place in the log is remembered; requests ask for the newest."""
 
 
 class Wait(Enum):
@@ -65,7 +62,7 @@ class Submitting:
         self._meters = meters.of(member.name)
         self._wakeups: Wakeups | None = None
         self._forwarded = CapacityLimiter(FORWARDED_MAX)
-        self._first_index = lru_cache(PLACES_KEPT)(self._read_first_index)
+        self._decided = Decided(member.node.ledger)
 
     async def submit(self, envelope: bytes, wait: Wait) -> Ended:
         """Hand in and wait; raises the Refusal of admission, or Problem."""
@@ -96,18 +93,16 @@ class Submitting:
             id=done.id.hex(),
             status="committed",
             height=done.height,
-            index=self._first_index(done.height) + done.position,
+            index=done.index,
             code=code,
             name=tell_code(code, kind).name if code else None,
         )
 
     def find(self, transaction_id: bytes) -> Ended:
         """A transaction by its id: pending, committed, unknown."""
-        found = self._node.ledger.find(transaction_id)
-        if found is not None:
-            height, position = found
-            receipt = self._node.ledger.receipts(height).receipts[position]
-            return self.ended(Done(transaction_id, height, position, receipt))
+        done = self._decided.find(transaction_id)
+        if done is not None:
+            return self.ended(done)
         engine = self._node.engine
         if engine is not None and engine.mempool.waiting(transaction_id) is not None:
             return Ended(id=transaction_id.hex(), status="pending")
@@ -125,6 +120,3 @@ class Submitting:
 
     def _prove(self, done: Done) -> None:
         self._node.checkpoints.covering(self._node.ledger.record(done.height).log_size)
-
-    def _read_first_index(self, height: int) -> int:
-        return self._node.ledger.record(height).first_index

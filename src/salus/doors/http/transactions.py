@@ -1,19 +1,18 @@
 """
 Transactions: handing in, looking up, proving.
 
-`POST /v1/transactions` is the busiest route: a bare ASGI handler, so that the framework costs it a
-look-up and no more. It is described by hand in `openapi.py`.
+`POST /v1/transactions` is the busiest route: a bare ASGI handler that stands in front of the
+framework (`front.py`) and is described by hand in `openapi.py`.
 """
 
 import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, asgi, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.handlers import ASGIRouteHandler
 from litestar.params import FromQuery, PathParameter, QueryParameter, SkipValidation
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from salus.base import proof_file
 from salus.base.entry import UNREADABLE_CODE_MAX
@@ -22,10 +21,13 @@ from salus.base.limits import BLOCK_BYTES_MAX, MESSAGES_MAX, TRANSACTION_BYTES_M
 from salus.doors.http.answers import Reply, answer, told_of
 from salus.doors.http.asgi import JSON, only_post, send_answer, send_problem
 from salus.doors.http.bodies import read_body
+from salus.doors.http.heads import bounded
 from salus.doors.http.member import Door
 from salus.doors.http.plain import event, from_hex, plain
 from salus.doors.http.submitting import Ended, Submitting, Wait
 from salus.node.proofs import Proofs
+
+SUBMIT_PATH = "/v1/transactions"
 
 BATCH_BYTES_MAX = BLOCK_BYTES_MAX
 BATCH_ENVELOPES_MAX = MESSAGES_MAX
@@ -40,7 +42,7 @@ _WAITS = {b"": Wait.COMMITTED} | {f"wait={one.value}".encode(): one for one in W
 _ENCODER = msgspec.json.Encoder()
 
 
-def submit_route(submitting: Submitting) -> ASGIRouteHandler:
+def submit_route(submitting: Submitting) -> ASGIApp:
     """`POST /v1/transactions?wait=admitted|committed|proved`, body an envelope."""
 
     async def submit(scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +57,7 @@ def submit_route(submitting: Submitting) -> ASGIRouteHandler:
         status = 202 if wait is Wait.ADMITTED else 200
         await send_answer(send, status, JSON, _ENCODER.encode(ended))
 
-    return asgi("/v1/transactions", copy_scope=False)(submit)
+    return bounded(submit)
 
 
 @post("/v1/transactions/batch", status_code=200, request_max_body_size=BATCH_BYTES_MAX)

@@ -15,14 +15,23 @@ import msgspec
 
 from salus.base.codec import Struct
 from salus.base.hashing import u16, u64
-from salus.base.types import U16, Count, Hash32, Height, Id16, MemberId, Signature, Tag, TimeMs
+from salus.base.types import (
+    DAY_MS,
+    U16,
+    Count,
+    Hash32,
+    Height,
+    Id16,
+    MemberId,
+    Signature,
+    Tag,
+    TimeMs,
+)
 from salus.sealed.acts import SignedStruct
 from salus.sealed.release import PATH_HASHES_MAX, ReleaseAnswer, ReleaseRefusal
 
 RELEASE = "release"
 RELEASES = "releases"
-
-DAY_MS = 24 * 3_600_000
 
 
 class ReleaseReply(Struct, frozen=True):

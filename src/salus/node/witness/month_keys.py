@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from salus.base.errors import Fault
 from salus.base.hashing import u16
+from salus.base.types import DAY_MS
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
 
-_MONTH_MS = 30 * 24 * 3_600_000
+_MONTH_MS = 30 * DAY_MS
 _BOUND = b"salus/1/month-key\x00"
 
 

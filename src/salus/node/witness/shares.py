@@ -29,6 +29,7 @@ from salus.sealed.container import Container
 from salus.sealed.days import Node
 from salus.sealed.release import Want
 from salus.sealed.shares import shares_of
+from salus.state.disk import forget_options
 
 _ROW = struct.Struct(">16sIBH32s")
 _BATCH = struct.Struct(">32sBH")
@@ -74,6 +75,7 @@ class ShareStore:
         self._lock = threading.Lock()
         self._synced = WriteOptions()
         self._synced.sync = True
+        forget_options(folder / "shares")
         try:
             self._db = Rdict(str(folder / "shares"), _options())
         except Exception as error:

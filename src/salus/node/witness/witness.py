@@ -26,6 +26,7 @@ from salus.modules.records import queries as records
 from salus.node.ledger import Ledger
 from salus.node.peers import Identity
 from salus.node.ports import REAL_DISK, Clock, Disk, end_process
+from salus.node.tracing import traces
 from salus.node.witness import log_record, reading
 from salus.node.witness.answers import entries_of, share_of
 from salus.node.witness.disclosure import Disclosure
@@ -98,6 +99,7 @@ class Witness:
         self._disclosure = Disclosure(ledger, identity, self._log, clock)
         self._check_anchor()
 
+    @traces.spanned("witness.release")
     def release(self, sender: bytes, request: ReleaseRequest) -> ReleaseAnswer | ReleaseRefusal:
         """
         Answer one request with this seat's shares, or with the first W code that applies.

@@ -141,3 +141,16 @@ def test_older_sealing_key_still_opens(stored: Stored) -> None:
 
     assert stored.shares == store.open_shares(stored.container, X)
     store.close()
+
+
+def test_store_does_not_read_the_databases_notes_of_its_settings(stored: Stored) -> None:
+    """A flipped bit in RocksDB's OPTIONS file would end the process: nobody reads the file."""
+    stored.store.close()
+    [options] = (stored.folder / "shares").glob("OPTIONS-*")
+    harmed = options.read_bytes().replace(b"[TableOptions/B", b"[TableOptions/C", 1)
+    options.write_bytes(harmed)
+    stored.store = stored.open()
+
+    assert None not in stored.store.find(stored.wants())
+    assert b"[TableOptions/C" in harmed
+    assert not options.exists()
