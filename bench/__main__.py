@@ -55,7 +55,7 @@ def _tell(machine: Machine, lines: Sequence[Line], file: Path | None) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="smallest sizes, three to five minutes")
+    size.add_argument("--quick", action="store_true", help="smallest sizes, six to eight minutes")
     size.add_argument("--full", action="store_true", help="also five million rows; an hour")
     parser.add_argument(
         "--only", type=_bars, default=list(BARS), metavar="B1,…", help=", ".join(BARS)

@@ -10,7 +10,6 @@ from pathlib import Path
 from bench.peers.peer import summarize
 from bench.runs import peak_mb
 from salus.node.embedded import EmbeddedEngine
-from salus.node.journal import SEGMENT_BYTES
 from salus.node.ledger import Ledger
 from salus.node.mempool import Done
 
@@ -67,7 +66,7 @@ def drive(ledger: Ledger, folder: Path, envelopes: Sequence[bytes], in_flight: i
 
 
 def _drive(engine: EmbeddedEngine, envelopes: Sequence[bytes], in_flight: int) -> Driven:
-    height, journal_bytes = engine.ledger.tip.height, _journal_bytes(engine.ledger)
+    height, written = engine.ledger.tip.height, journal_bytes(engine.ledger)
     start_ns, start_cpu_ns = time.monotonic_ns(), time.process_time_ns()
     latencies_ns = _hand_in_all(engine, envelopes, in_flight)
     seconds = (time.monotonic_ns() - start_ns) / 1e9
@@ -80,7 +79,7 @@ def _drive(engine: EmbeddedEngine, envelopes: Sequence[bytes], in_flight: int) -
         transactions=len(envelopes),
         p50_ms=summed.p50_ms,
         p99_ms=summed.p99_ms,
-        journal_bytes=(_journal_bytes(engine.ledger) - journal_bytes) / len(envelopes),
+        journal_bytes=(journal_bytes(engine.ledger) - written) / len(envelopes),
         memory_mb=peak_mb(),
     )
 
@@ -112,9 +111,9 @@ def _hand_in_timed(
     return done
 
 
-def _journal_bytes(ledger: Ledger) -> int:
+def journal_bytes(ledger: Ledger) -> int:
     """Bytes written to the journal so far; its files are laid out in advance."""
     journal = ledger._journal
     newest = journal._newest
     full = max(len(journal._first_heights) - 1, 0)
-    return full * SEGMENT_BYTES + (0 if newest is None else newest.end)
+    return full * journal._segment_bytes + (0 if newest is None else newest.end)

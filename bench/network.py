@@ -1,8 +1,10 @@
 """
-The network that is measured: eight members with 32 keys each, and a ledger loaded with rows.
+The network that is measured: members with keys, and a ledger loaded with rows.
 
-256 keys write at once, each with nonces of its own, as so many doors and feeds would. Rows are
-filled in by real blocks, so that journal, log, index and state are what a running node has.
+One ledger has eight members with 32 keys each, so 256 keys write at once, each with nonces of its
+own, as so many doors and feeds would; a network of validators has as many members as are asked for.
+Rows are filled in by real blocks, so that journal, log, index and state are what a running node
+has.
 """
 
 import itertools
@@ -19,14 +21,19 @@ from salus.base.hashing import sha256
 from salus.base.sealing import SealingKey
 from salus.base.signing import SigningKey
 from salus.machine.block import Block
-from salus.machine.genesis import FORMAT, Genesis, network_id, write_genesis
+from salus.machine.genesis import FORMAT, Genesis, network_id, read_genesis, write_genesis
 from salus.machine.transaction import sign
+from salus.modules.members.state import TRANSACTION
+from salus.node.journal import SEGMENT_BYTES
 from salus.node.keys import MemberKeys
 from salus.node.ledger import Ledger
 from salus.node.ports import RealClock
 
 MEMBERS = 8
 KEYS_A_MEMBER = 32
+
+POWER = 10
+"""Of each validator."""
 
 FILL_ROWS_A_MESSAGE = 500
 FILL_ROWS_A_TRANSACTION = 4_000
@@ -49,7 +56,8 @@ class Network:
     @classmethod
     def of(cls, genesis: bytes) -> Self:
         """The network of that genesis file, in another process."""
-        return cls(_keys(), genesis)
+        uses = [key["use"] for member in read_genesis(genesis).members for key in member["keys"]]
+        return cls(_keys(uses.count(TRANSACTION)), genesis)
 
     @property
     def id(self) -> bytes:
@@ -58,28 +66,24 @@ class Network:
 
 
 def new_network() -> Network:
-    """The network; its keys come from fixed seeds."""
-    keys = _keys()
-    genesis = Genesis(
-        format=FORMAT,
-        name="salus bench",
-        time_ms=now_ms(),
-        mode="embedded",
-        version=1,
-        members=[
-            _member(number, keys[number * KEYS_A_MEMBER : (number + 1) * KEYS_A_MEMBER])
-            for number in range(MEMBERS)
-        ],
-        parameters={},
-        modules={},
-    )
-    return Network(keys, write_genesis(genesis))
+    """One ledger's network; its keys come from fixed seeds."""
+    return _network("embedded", MEMBERS, KEYS_A_MEMBER)
 
 
-def open_ledger(folder: Path, of: Network) -> Ledger:
+def new_validators(members: int, keys_a_member: int = KEYS_A_MEMBER) -> Network:
+    """Members whose nodes vote with equal power; their keys stand one member after another."""
+    return _network("network", members, keys_a_member)
+
+
+def node_key(member: int) -> SigningKey:
+    """The key by which a member's node votes."""
+    return SigningKey(_seed("node", member))
+
+
+def open_ledger(folder: Path, of: Network, segment_bytes: int = SEGMENT_BYTES) -> Ledger:
     """Open or make the ledger in a folder, with the rows module in its machine."""
     add_to_chain()
-    return Ledger.open(folder, chain.machine(), of.genesis)
+    return Ledger.open(folder, chain.machine(), of.genesis, segment_bytes=segment_bytes)
 
 
 def fill(ledger: Ledger, of: Network, rows: int) -> None:
@@ -127,8 +131,26 @@ def random_row(draw: random.Random, number: int) -> Put:
     return Put(key=row_key(number), value=draw.randbytes(VALUE_BYTES))
 
 
-def _keys() -> list[SigningKey]:
-    return [SigningKey(_seed("transaction", one)) for one in range(MEMBERS * KEYS_A_MEMBER)]
+def _network(mode: str, members: int, keys_a_member: int) -> Network:
+    keys = _keys(members * keys_a_member)
+    genesis = Genesis(
+        format=FORMAT,
+        name="salus bench",
+        time_ms=now_ms(),
+        mode=mode,
+        version=1,
+        members=[
+            _member(number, keys[number * keys_a_member : (number + 1) * keys_a_member])
+            for number in range(members)
+        ],
+        parameters={},
+        modules={},
+    )
+    return Network(keys, write_genesis(genesis))
+
+
+def _keys(count: int) -> list[SigningKey]:
+    return [SigningKey(_seed("transaction", one)) for one in range(count)]
 
 
 def _filling(of: Network, rows: int) -> Iterator[list[bytes]]:
@@ -158,11 +180,13 @@ def _member(number: int, keys: Sequence[SigningKey]) -> dict[str, object]:
         2: SealingKey(_seed("sealing", number)).public,
         4: SigningKey(_seed("service", number)).public,
         5: SigningKey(_seed("log", number)).public,
+        6: node_key(number).public,
     }
     return {
         "name": f"Member {number}",
+        "power": POWER,
         "keys": [
-            *({"use": 1, "key": key.public.hex()} for key in keys),
+            *({"use": TRANSACTION, "key": key.public.hex()} for key in keys),
             *({"use": use, "key": key.hex()} for use, key in others.items()),
         ],
         "issuers": [_issuer(2 * number), _issuer(2 * number + 1)],

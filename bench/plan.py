@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench import audit_log, blocks, http, imports, messages, proofs, starts
+from bench import audit_log, blocks, consensus, http, imports, lines, messages, proofs, starts
 from bench.loaded import Shelf
 from bench.report import Line
 
@@ -24,6 +24,8 @@ class Sizes:
     http_rows: int
     http_seconds: float
     http_times: int
+    consensus: consensus.Asked
+    lines_a_site: int
     audit_transactions: int
     start_transactions: int
     documents: int
@@ -36,6 +38,8 @@ QUICK = Sizes(
     http_rows=20_000,
     http_seconds=1.0,
     http_times=1,
+    consensus=consensus.Asked(seconds=3.0, times=1),
+    lines_a_site=500,
     audit_transactions=40_000,
     start_transactions=50_000,
     documents=5,
@@ -47,6 +51,8 @@ USUAL = Sizes(
     http_rows=200_000,
     http_seconds=4.0,
     http_times=3,
+    consensus=consensus.Asked(seconds=8.0, times=3),
+    lines_a_site=10_000,
     audit_transactions=200_000,
     start_transactions=1_000_000,
     documents=61,
@@ -58,6 +64,8 @@ FULL = Sizes(
     http_rows=200_000,
     http_seconds=4.0,
     http_times=3,
+    consensus=consensus.Asked(seconds=8.0, times=3),
+    lines_a_site=10_000,
     audit_transactions=200_000,
     start_transactions=1_000_000,
     documents=61,
@@ -71,10 +79,12 @@ BARS: dict[str, Callable[[Shelf, Sizes], Iterator[Line]]] = {
     "B3": lambda shelf, sizes: http.measure(
         shelf, sizes.http_rows, sizes.http_seconds, sizes.http_times
     ),
+    "B4": lambda shelf, sizes: consensus.measure(shelf.folder, sizes.consensus),
     "B5": lambda shelf, sizes: proofs.measure(
         shelf, max(rows for rows in sizes.rows if rows <= PROOF_ROWS)
     ),
     "B6": lambda shelf, sizes: audit_log.measure(shelf, sizes.audit_transactions),
+    "B7": lambda shelf, sizes: lines.measure(shelf.folder, sizes.lines_a_site),
     "B8": lambda shelf, sizes: starts.measure(shelf, sizes.start_transactions),
     "FHIR": lambda shelf, sizes: imports.measure(shelf, sizes.documents),
 }

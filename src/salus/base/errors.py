@@ -109,6 +109,15 @@ class Problem(Exception):
 class Fault(Exception):
     """A bug, corruption or a lost disk. The node stops; the text says what an operator does."""
 
+    category: ClassVar[Category] = Category.FAULT
+    """How the program's end is told."""
+
+
+class Outdated(Fault):
+    """This program lacks rules that the members voted: nothing is wrong with the data."""
+
+    category = Category.UNSUPPORTED
+
 
 def invariant(condition: object, text: str) -> None:
     """Raise a `Fault` unless the condition holds; unlike `assert` it survives `python -O`."""

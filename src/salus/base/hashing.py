@@ -11,8 +11,9 @@ DOMAINS = frozenset(
     {
         # identities and transactions
         "genesis", "key", "member", "tx", "tx-id", "app", "journal", "add-key", "practitioner",
+        "admission", "contribution",
         # vault
-        "batch", "receipt", "place", "sheet", "share", "content", "request",
+        "batch", "receipt", "place", "sheet", "share", "content",
         "groups-ask",
         # consent: hashes and signed structs
         "grant", "tag", "link", "opening", "leaf", "release-log", "releases-ask",

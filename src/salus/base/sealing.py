@@ -10,6 +10,7 @@ Derived keys, seals and padding (`security.md` §4.3–4.6, `patient-control.md`
 import hmac
 import os
 from collections.abc import Sequence
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -102,16 +103,20 @@ class SealingKey:
         """Make the pair of 32 private bytes."""
         self.private = private
         self._key = X25519PrivateKey.from_private_bytes(private)
-        self.bare: bytes = self._key.public_key().public_bytes_raw()
 
     @classmethod
     def random(cls) -> "SealingKey":
         """A new pair from the system's randomness."""
         return cls(os.urandom(32))
 
+    @cached_property
+    def bare(self) -> bytes:
+        """The public key without its algorithm byte, as slot keys stand; 32 B."""
+        return self._key.public_key().public_bytes_raw()
+
     @property
     def public(self) -> bytes:
-        """Algorithm byte ‖ public key; 33 B. Slot keys stand without the byte: `bare`, 32 B."""
+        """Algorithm byte ‖ public key; 33 B."""
         return bytes([SUITE]) + self.bare
 
     def unseal(self, sealed: bytes, label: str, chain: bytes, fields: bytes = b"") -> bytes:

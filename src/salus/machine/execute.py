@@ -13,7 +13,7 @@ from typing import Any
 
 from salus.base import codec, merkle
 from salus.base.entry import TransactionEntry
-from salus.base.errors import Fault, Refusal
+from salus.base.errors import Fault, Outdated, Refusal
 from salus.base.hashing import sha256
 from salus.base.limits import LIFETIME_MS_MAX
 from salus.base.types import Count
@@ -22,6 +22,7 @@ from salus.machine.block import Block, Evidence, Outcome, Receipt
 from salus.machine.context import Context, View
 from salus.machine.declarations import Declarations
 from salus.machine.module import Event, Message, Module, check_modules
+from salus.machine.signer import Signer, admit
 from salus.machine.tables import KEY, META, NONCE, TABLES, Nonce
 from salus.machine.transaction import Form, Transaction, check_signature
 from salus.state.overlay import Overlay
@@ -111,27 +112,13 @@ class Machine:
         dues = [due for agenda in self._agendas if (due := agenda.next_due(view)) is not None]
         return min(dues, default=None)
 
-    def admit(self, view: View, transaction: Transaction) -> Nonce:
-        """
-        Check key, expiry and nonce on a state; returns the key's window after the nonce.
-
-        Refuses, in this order: KeyUnknown, KeyInactive, TransactionExpired, LifetimeTooLong,
-        NonceTooFar, NonceUsed.
-        """
-        row = view.read(KEY, transaction.key_id)
-        if row is None or row.key != transaction.key:
-            raise refusals.KeyUnknown(key_id=transaction.key_id)
-        retired = row.retired_ms is not None and row.retired_ms <= view.time_ms
-        member_active = self._is_active is None or self._is_active(view, row.member)
-        if row.from_ms > view.time_ms or retired or not member_active:
-            raise refusals.KeyInactive(key_id=transaction.key_id)
-        if transaction.until_ms < view.time_ms:
-            raise refusals.TransactionExpired(until_ms=transaction.until_ms, block_ms=view.time_ms)
-        latest_ms = view.time_ms + self.lifetime_ms(view)
-        if transaction.until_ms > latest_ms:
-            raise refusals.LifetimeTooLong(until_ms=transaction.until_ms, latest_ms=latest_ms)
-        window = view.read(NONCE, transaction.key_id) or nonces.NEW
-        return nonces.spend(window, transaction.nonce)
+    def signer(self, view: View, key_id: bytes) -> Signer:
+        """What a state says of a transaction key; refuses with KeyUnknown."""
+        row = view.read(KEY, key_id)
+        if row is None:
+            raise refusals.KeyUnknown(key_id=key_id)
+        is_active = self._is_active is None or self._is_active(view, row.member)
+        return Signer(row, is_active, view.read(NONCE, key_id) or nonces.NEW)
 
     def lifetime_ms(self, view: View) -> int:
         """The longest a transaction may wait, ms; at most a day."""
@@ -145,11 +132,6 @@ class Machine:
         """An event of its canonical bytes, as receipts hold them."""
         event: Event = codec.decode_loose(data, self._event_kinds)
         return event
-
-    def member_of(self, view: View, key_id: bytes) -> bytes:
-        """The member a known key belongs to."""
-        row = view.read(KEY, key_id)
-        return _ZERO_SIGNER if row is None else row.member
 
     def handle(self, ctx: Context, message: Message) -> None:
         """Hand one message to its handler; raises its Refusal, or HandlerBug."""
@@ -166,7 +148,7 @@ class Machine:
         """
         Do what falls due at the context's height, module by module.
 
-        A version this program does not know, voted for this height or before, is a Fault.
+        Raises Outdated: a version this program does not know, voted for this height or before.
         """
         for agenda in self._agendas:
             due = agenda.next_due(ctx)
@@ -174,9 +156,10 @@ class Machine:
                 agenda.apply_due(ctx)
         meta = ctx.read(META)
         if meta is not None and meta.version > VERSION:
-            raise Fault(
-                f"the members voted rules of version {meta.version}; this program knows {VERSION}. "
-                "Install a newer salus and start again; nothing is lost."
+            raise Outdated(
+                f"from block {ctx.height} on the members' rules are of version {meta.version}; "
+                f"this program knows {VERSION}. Install a newer salus and start again; nothing is "
+                "lost"
             )
 
     def tell_evidence(self, ctx: Context, evidence: Evidence) -> None:
@@ -199,6 +182,8 @@ class _Run:
         self.receipts: list[Receipt] = []
         self.entries: list[bytes] = []
         self.events: list[bytes] = []
+        self.lifetime_ms = 0
+        """Read once what falls due is done."""
 
     def context(self) -> Context:
         return Context(
@@ -215,6 +200,8 @@ class _Run:
             self.machine.tell_evidence(ctx, evidence)
         self.machine.apply_due(ctx)
         self.events = ctx.events
+        # Parameters change by what falls due alone, so this one stands for the whole block.
+        self.lifetime_ms = self.machine.lifetime_ms(ctx)
 
     def transact(self, data: bytes, *, signature_holds: bool | None) -> None:
         try:
@@ -228,10 +215,12 @@ class _Run:
     def authenticate(self, data: bytes, transaction: Transaction) -> None:
         ctx = self.context()
         try:
-            window = self.machine.admit(ctx, transaction)
+            signer = self.machine.signer(ctx, transaction.key_id)
+            window = admit(signer, transaction, ctx.time_ms, self.lifetime_ms)
         except Refusal as refusal:
             self._record(data, transaction, _refused(refusal.code))
             return
+        ctx.signer, ctx.member = transaction.key_id, signer.row.member
         self._act(ctx, data, transaction, window)
 
     def _check_signature(self, transaction: Transaction, known: bool | None) -> None:  # noqa: FBT001 (private, named at the call)
@@ -241,8 +230,6 @@ class _Run:
             raise refusals.SignatureInvalid
 
     def _act(self, ctx: Context, data: bytes, transaction: Transaction, window: Nonce) -> None:
-        ctx.signer = transaction.key_id
-        ctx.member = self.machine.member_of(ctx, transaction.key_id)
         self.overlay.begin()
         at = 0
         try:

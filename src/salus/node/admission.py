@@ -1,17 +1,17 @@
 """
 Whether a transaction may wait, judged on the newest state (`ledger.md` §5.3, step 3).
 
-Rows that many transactions share (a key, its member, a parameter) are read once a tip, not once a
-transaction.
+What the state says of a key is read once a tip, not once a transaction.
 """
 
 from salus.machine.context import StateView
+from salus.machine.signer import Signer, admit
 from salus.node.block_clock import BlockClock
 from salus.node.ledger import Ledger, Tip
 from salus.node.mempool import Ticket
 
-CHECKS_A_VIEW_MAX = 4_096
-"""Checks before a view is made anew though the tip stands: bounds the rows it remembers."""
+KEYS_MAX = 4_096
+"""Keys looked up before a view is made anew though the tip stands: bounds what it remembers."""
 
 
 class Admission:
@@ -20,22 +20,30 @@ class Admission:
     def __init__(self, ledger: Ledger, clock: BlockClock) -> None:
         """`clock`: the block's time-to-be, since a tip may be old."""
         self._ledger = ledger
+        self._machine = ledger.machine
         self._clock = clock
         self._use(ledger.tip)
 
     def check(self, ticket: Ticket) -> bytes:
-        """The member in whose name it waits; refuses as `Machine.admit` does."""
+        """The member in whose name it waits; refuses as `Machine.signer` and `admit` do."""
         tip = self._ledger.tip
-        if tip is not self._tip or self._checks == CHECKS_A_VIEW_MAX:
+        if tip is not self._tip or self._looked_up == KEYS_MAX:
             self._use(tip)
-        self._checks += 1
-        view = self._view
-        view.time_ms = max(tip.time_ms, self._clock.now_ms())
-        machine = self._ledger.machine
-        machine.admit(view, ticket.transaction)
-        return machine.member_of(view, ticket.transaction.key_id)
+        signer = self._signer(ticket.transaction.key_id)
+        time_ms = max(tip.time_ms, self._clock.now_ms())
+        admit(signer, ticket.transaction, time_ms, self._lifetime_ms)
+        return signer.row.member
+
+    def _signer(self, key_id: bytes) -> Signer:
+        found = self._signers.get(key_id)
+        if found is None:
+            self._looked_up += 1
+            found = self._signers[key_id] = self._machine.signer(self._view, key_id)
+        return found
 
     def _use(self, tip: Tip) -> None:
         self._tip = tip
         self._view: StateView = self._ledger.view()
-        self._checks = 0
+        self._lifetime_ms = self._machine.lifetime_ms(self._view)
+        self._signers: dict[bytes, Signer] = {}
+        self._looked_up = 0

@@ -13,19 +13,25 @@ from pathlib import Path
 
 import structlog
 
-from salus.base.errors import Problem, Refusal
-from salus.machine.refusals import LAST_UNSPENT, SignatureInvalid
+from salus.base.errors import Fault, Problem, Refusal
+from salus.machine.refusals import NonceUsed, SignatureInvalid
 from salus.node.comet import program
 from salus.node.comet.app import App
 from salus.node.comet.home import RPC_BATCH_MAX, CometHome
 from salus.node.comet.process import CometProcess
+from salus.node.comet.redial import Redial
 from salus.node.comet.rpc import RpcClient
 from salus.node.comet.server import AbciServer
-from salus.node.comet.waiting import Waiting, follow, unknown_outcome
+from salus.node.comet.state_sync import Offers
+from salus.node.comet.upkeep import Upkeep
+from salus.node.comet.waiting import NOBODY, Waiting, follow, unknown_outcome
+from salus.node.comet.watch import Watch, standing
+from salus.node.decided import Decided
 from salus.node.ledger import Ledger, Tip
 from salus.node.mempool import Done, MempoolFull, Ticket, node_stopped
 from salus.node.ports import FAULT_EXIT_CODE, Clock, RealClock
 from salus.node.quarantine import Quarantine
+from salus.node.tracing import traces
 from salus.node.verify_pool import VerifyPool
 
 log = structlog.get_logger()
@@ -55,27 +61,35 @@ class CometEngine:
         quarantine: Path,
         pool: VerifyPool,
         clock: Clock | None = None,
+        offers: Offers | None = None,
         comet_program: Path | None = None,
         fail: Callable[[BaseException], None] | None = None,
     ) -> None:
         """
         Serve the App, then start CometBFT.
 
-        `comet_program`: default `program.find_or_build()`; `fail`: what ends the process after a
-        fault, exit code 70 by default: whoever started the node starts it again.
+        `offers`: snapshots for the others; `comet_program`: default `program.find_or_build()`;
+        `fail`: what ends the process after a fault, exit code 70 by default: whoever started the
+        node starts it again.
         """
         self.ledger = ledger
         self._pool = pool
         self._clock = clock or RealClock()
         self.mempool = Waiting(ledger, self._clock)
+        self._decided = Decided(ledger)
         self._outbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         home.write(ledger)
-        app = App(ledger, self.mempool, pool.check, Quarantine(quarantine))
+        app = App(ledger, self.mempool, pool.check, Quarantine(quarantine), offers)
         self._server = AbciServer(home.abci_socket, app, fail or _end_process)
         self._rpc = RpcClient(home.rpc_socket)
         found = comet_program or program.find_or_build()
         self.process = CometProcess(found, home, self._hand_over_again)
+        self._upkeep = Upkeep(ledger, home, self.process)
+        self._redial = Redial(ledger, home)
+        self._home = home
+        self._halted: Problem | None = None
+        self._watch = Watch(self.process.log, ledger, self._halt, fail or _end_process)
         self._sender = threading.Thread(target=self._send, name="comet-sender", daemon=True)
         self._sender.start()
 
@@ -88,9 +102,17 @@ class CometEngine:
         """
         if self._stopping.is_set():
             raise node_stopped()
-        ticket = Ticket(data, self.ledger.machine.form.read(data))
+        ticket = Ticket(data, self.ledger.machine.form.read(data), way=traces.way())
         self._pool.submit(data, lambda holds: self._admit(ticket, signature_holds=holds))
         return ticket
+
+    def take_in(self, data: bytes) -> None:
+        """
+        Hand to CometBFT what another member's node passes on; nobody here is told of its end.
+
+        CheckTx decides as on whatever comes from another node. Raises machine refusals 1-7.
+        """
+        self._outbox.put(Ticket(data, self.ledger.machine.form.read(data), done=NOBODY))
 
     def submit_and_wait(self, data: bytes, timeout_s: float = 30.0) -> Done:
         """Hand in and wait; raises the Refusal of admission, or Problem UnknownOutcome."""
@@ -106,17 +128,34 @@ class CometEngine:
             return tip
         return self.ledger.wait_above(tip.height, FRESH_S_MAX)
 
+    def unready(self) -> str | None:
+        """Why this node makes no blocks any more, or does not keep up; None if it does."""
+        return standing(self._home.rpc_socket) if self._halted is None else self._halted.text
+
     def close(self) -> None:
         """Take nothing more, stop CometBFT, then the App; whoever waits is told."""
         self._stopping.set()
         self._outbox.put(None)
         self._sender.join()
+        self._redial.close()
+        self._upkeep.close()
+        self._watch.close()
         self.process.close()
         self._server.close()
         self.mempool.close()
         self._rpc.close()
 
+    def _halt(self, why: Problem) -> None:
+        """Make no more blocks and say why; what the ledger holds can still be read."""
+        log.critical("engine.halted", reason=str(why))
+        self._halted = why
+        self._stopping.set()
+        self.process.close()
+        self.mempool.close()
+
     def _admit(self, ticket: Ticket, *, signature_holds: bool) -> None:
+        if ticket.way is not None:
+            ticket.way.step("transaction.verify")
         if not signature_holds:
             ticket.done.set_exception(SignatureInvalid())
             return
@@ -124,26 +163,26 @@ class CometEngine:
             kept = self.mempool.add(ticket)
         except (Refusal, Problem) as error:
             # Whatever a block decided before is refused here, since its nonce is spent.
-            done = self._committed(ticket)
-            if done is None:
-                ticket.done.set_exception(error)
-            else:
-                ticket.done.set_result(done)
+            self._end(ticket, error)
             return
+        if ticket.way is not None:
+            ticket.way.step("transaction.admit")
+            ticket.way.ends_with(kept.done)
         if kept is not ticket:
             follow(ticket, kept)
         self._outbox.put(kept)
 
-    def _committed(self, ticket: Ticket) -> Done | None:
-        """The end of a transaction that a block decided before, if its nonce was spent by it."""
-        found = self.ledger.find(ticket.transaction.id)
-        if found is None:
-            return None
-        height, position = found
-        receipt = self.ledger.receipts(height).receipts[position]
-        if 0 < receipt.code <= LAST_UNSPENT:
-            return None
-        return Done(ticket.transaction.id, height, position, receipt)
+    def _end(self, ticket: Ticket, refused: Refusal | Problem) -> None:
+        """Its receipt if a block decided it before; a copy without those blocks says so."""
+        try:
+            done = self._decided.spent(ticket.transaction.id)
+        except Problem as unknown:
+            ticket.done.set_exception(unknown if isinstance(refused, NonceUsed) else refused)
+            return
+        if done is None:
+            ticket.done.set_exception(refused)
+        else:
+            ticket.done.set_result(done)
 
     def _hand_over_again(self) -> None:
         """A CometBFT that started anew knows nothing of what waits."""
@@ -210,4 +249,4 @@ class CometOrdering:
 
 def _end_process(error: BaseException) -> None:
     log.critical("engine.fault", reason=str(error))
-    os._exit(FAULT_EXIT_CODE)
+    os._exit(error.category.exit_code if isinstance(error, Fault) else FAULT_EXIT_CODE)

@@ -18,6 +18,10 @@ from salus.node.archive import routes as archive_routes
 from salus.node.checkpoints import Checkpoints
 from salus.node.comet.anchors import CometAnchors
 from salus.node.comet.home import CometHome
+from salus.node.comet.light import routes as light_routes
+from salus.node.comet.pass_on import PassOn
+from salus.node.comet.pass_on import routes as pass_on_routes
+from salus.node.comet.state_sync import Offers
 from salus.node.cometbft import CometEngine, CometOrdering
 from salus.node.cosigner import ROUTE as COSIGN
 from salus.node.cosigner import CosignAsked, Cosigner
@@ -25,14 +29,17 @@ from salus.node.embedded import EmbeddedEngine
 from salus.node.journal import SEGMENT_BYTES
 from salus.node.keys import MemberKeys
 from salus.node.ledger import Ledger
+from salus.node.mode import is_network
 from salus.node.ordering import Ordering, OwnOrdering, PeerOrdering
 from salus.node.peers import Handler, Identity, Peer, PeerDoor, Transport
 from salus.node.ports import Clock, RealClock
 from salus.node.proofs import Proofs
 from salus.node.replica import ROUTE as BLOCKS
 from salus.node.replica import BlocksAsked, Replica, blocks_after
+from salus.node.signed_request import Request
 from salus.node.snapshots import EVERY_BLOCKS, Snapshots
 from salus.node.vault.door import routes as vault_routes
+from salus.node.vault.probe import PROBES
 from salus.node.vault.repair import RepairReport
 from salus.node.vault.vault import Vault
 from salus.node.verify_pool import VerifyPool
@@ -56,7 +63,7 @@ class NodeSettings:
     """The network's genesis file."""
 
     orderer: bytes
-    """Id of the member whose embedded engine orders; empty in a network."""
+    """Id of the member whose embedded engine orders; empty in a network that never had one."""
 
     segment_bytes: int = SEGMENT_BYTES
     """Size of the journal's files; smaller in tests and demos."""
@@ -68,7 +75,7 @@ class NodeSettings:
     """Blocks between state snapshots; the same at every member."""
 
     comet: CometHome | None = None
-    """Set in a network: there CometBFT orders, and every member runs one."""
+    """Set in a network, or for one: there CometBFT orders, and every member runs one."""
 
 
 class Node:
@@ -92,6 +99,9 @@ class Node:
         self.ledger = Ledger.open(
             settings.folder, machine(), settings.genesis, segment_bytes=settings.segment_bytes
         )
+        self.comet = settings.comet if is_network(self.ledger.view()) else None
+        """CometBFT's folder where members' nodes order; None while one member's engine does."""
+
         self.identity = Identity(network, keys.member, keys.service)
         self.peers = {
             member: Peer(self.identity, member, transport, self.clock, self._height)
@@ -109,14 +119,19 @@ class Node:
             network, keys.member, self.ledger.view, self._routes(), self.clock, self._reach
         )
 
-    def answer(self, call: bytes) -> bytes:
-        """The door other members call: a signed call in, an answer out."""
-        return self.door.answer(call)
+    def answer(self, request: Request) -> bytes:
+        """The door other members call, within a process: a signed request in, an answer out."""
+        return self.door.answer(request)
 
     @property
     def is_orderer(self) -> bool:
-        """Whether this node's engine orders the blocks."""
-        return self.settings.orderer == self.keys.member
+        """Whether this node's embedded engine orders the blocks."""
+        return self.comet is None and self.settings.orderer == self.keys.member
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether members' own nodes order by now, and this node was started before."""
+        return self.comet is None and is_network(self.ledger.view())
 
     def peer(self, member: bytes) -> Peer:
         """A member as seen from here, this one too; raises Problem PeerUnknown."""
@@ -135,8 +150,11 @@ class Node:
 
     def repair_vault(self) -> RepairReport:
         """Fetch what this member should hold and lacks, or holds damaged."""
-        others = [peer for member, peer in self.peers.items() if member != self.keys.member]
-        return self.vault.repair(others)
+        return self.vault.repair(self._others())
+
+    def probe_vaults(self) -> list[tuple[bytes, bytes]]:
+        """Try whether the others hold what they gave receipts for; (member, batch) that failed."""
+        return self.vault.probe(self._others(), PROBES)
 
     def close(self) -> None:
         """Stop taking work, finish what is under way, flush and close."""
@@ -144,6 +162,8 @@ class Node:
             self.history.close()
         if self.replica is not None:
             self.replica.close()
+        if self.pass_on is not None:
+            self.pass_on.close()
         if self.engine is not None:
             self.engine.close()
         self.vault.close()
@@ -158,8 +178,8 @@ class Node:
         folder = self.settings.folder / "notes"
         self.cosigner = Cosigner(folder / "cosigned", self.ledger, signer, self.clock)
         self.checkpoints = Checkpoints(folder, self.ledger, signer, list(self.peers.values()))
-        home = self.settings.comet
-        by_votes = None if home is None else CometAnchors(self.ledger, home)
+        home = self.comet
+        by_votes = None if home is None else CometAnchors(self.ledger, home, self._others)
         self.proofs = Proofs(self.ledger, self.checkpoints, by_votes)
         self._check_nothing_signed_is_lost()
 
@@ -177,16 +197,20 @@ class Node:
     def _start_ordering(self) -> None:
         self.engine: EmbeddedEngine | CometEngine | None = None
         self.replica: Replica | None = None
+        self.pass_on: PassOn | None = None
         self.ordering: Ordering
         quarantine = self.settings.folder / "quarantine"
-        if self.settings.comet is not None:
+        if self.comet is not None:
+            self.comet.check_node_key()
             self.engine = CometEngine(
                 self.ledger,
-                self.settings.comet,
+                self.comet,
                 quarantine=quarantine,
                 clock=self.clock,
                 pool=self.pool,
+                offers=Offers(self.snapshots),
             )
+            self.pass_on = PassOn(self.engine.mempool, self._others)
             self.ordering = CometOrdering(self.engine)
         elif self.is_orderer:
             self.engine = EmbeddedEngine(
@@ -230,12 +254,16 @@ class Node:
             "the ordering member's ledger was restored from a snapshot: it must have all blocks. "
             "Remove journal, log, state and start from its folder, then run `salus node recover`",
         )
+        orderer = self.peers.get(self.settings.orderer)
         self.history = WholeHistory(
             self.settings.folder,
             self.ledger,
-            self.peers[self.settings.orderer],
+            self._others() if self.comet is not None or orderer is None else [orderer],
             segment_bytes=self.settings.segment_bytes,
         )
+
+    def _others(self) -> list[Peer]:
+        return [peer for member, peer in self.peers.items() if member != self.keys.member]
 
     def _height(self) -> int:
         return self.ledger.tip.height
@@ -258,6 +286,10 @@ class Node:
         routes.update(archive_routes(self.ledger, self.snapshots))
         routes.update(vault_routes(self.vault))
         routes.update(witness_routes(self.witness))
+        if self.comet is not None:
+            routes.update(light_routes(self.comet))
+        if isinstance(self.engine, CometEngine):
+            routes.update(pass_on_routes(self.engine.take_in))
         if isinstance(self.ordering, OwnOrdering):
             routes.update(self.ordering.routes())
         return routes

@@ -69,8 +69,8 @@ class VerifyPool:
         _tell(job, verdict=holds(self._network, data))
 
     def check(self, envelopes: Sequence[bytes]) -> list[bool]:
-        """Check many and wait; in order. Spread over all workers."""
-        if len(envelopes) < INLINE_MAX:
+        """Check many and wait; in order. Spread over all workers; without any, checked here."""
+        if not self._processes or len(envelopes) < INLINE_MAX:
             return [holds(self._network, data) for data in envelopes]
         answers = [False] * len(envelopes)
         left = threading.Semaphore(0)

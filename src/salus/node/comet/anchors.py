@@ -9,6 +9,7 @@ so that neither a table nor a walk over all headers is needed.
 """
 
 import threading
+from collections.abc import Callable, Sequence
 
 from salus.base.comet import proof
 from salus.base.comet.commit import BlockRefused
@@ -19,8 +20,10 @@ from salus.base.proof_file import CometAnchor, SignedHeader
 from salus.machine.tables import META
 from salus.node.comet.app import chain_id
 from salus.node.comet.blocks import BlockReader
+from salus.node.comet.elsewhere import Blocks
 from salus.node.comet.home import CometHome
 from salus.node.ledger import Ledger
+from salus.node.peers import Peer
 
 NEXT_BLOCK_S = 5.0
 """How long to wait for the block after an entry's own; CometBFT makes it at once."""
@@ -29,10 +32,12 @@ NEXT_BLOCK_S = 5.0
 class CometAnchors:
     """Of one node; any thread."""
 
-    def __init__(self, ledger: Ledger, home: CometHome) -> None:
-        """CometBFT is asked when an anchor is wanted; until then it need not run."""
+    def __init__(
+        self, ledger: Ledger, home: CometHome, peers: Callable[[], Sequence[Peer]]
+    ) -> None:
+        """CometBFT is asked when an anchor is wanted, then `peers`, for blocks it never had."""
         self._ledger = ledger
-        self._reader = BlockReader(home.rpc_socket)
+        self._reader = Blocks(BlockReader(home.rpc_socket), peers)
         self._lock = threading.Lock()
         self._start: Header | None = None
         self._reached: Header | None = None

@@ -37,8 +37,6 @@ from salus.node.comet.abci_pb2 import (
     ResponseFinalizeBlock,
     ResponseInfo,
     ResponseInitChain,
-    ResponseListSnapshots,
-    ResponseLoadSnapshotChunk,
     ResponseOfferSnapshot,
     ResponsePrepareProposal,
     ResponseProcessProposal,
@@ -47,7 +45,8 @@ from salus.node.comet.abci_pb2 import (
     ValidatorUpdate,
 )
 from salus.node.comet.proposals import Check, Proposals
-from salus.node.comet.waiting import Waiting
+from salus.node.comet.state_sync import Offers
+from salus.node.comet.waiting import NOBODY, Waiting
 from salus.node.ledger import Executed, Ledger
 from salus.node.mempool import Ticket
 from salus.node.quarantine import Quarantine
@@ -59,6 +58,9 @@ HANDLER_BUG = 31_999
 """CheckTx's code for a transaction whose handler has a bug; no module has the number 31."""
 
 CODESPACE = "salus"
+
+_RECHECK = CheckTxType.RECHECK
+"""Looked up once: protobuf's enumerations find a name anew each time."""
 
 
 class AppState(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,9 +77,20 @@ class App:
     """Answers CometBFT; a `Handler` of the ABCI server."""
 
     def __init__(
-        self, ledger: Ledger, waiting: Waiting, check: Check, quarantine: Quarantine
+        self,
+        ledger: Ledger,
+        waiting: Waiting,
+        check: Check,
+        quarantine: Quarantine,
+        offers: Offers | None = None,
     ) -> None:
-        """`check`: of signatures; `quarantine`: for transactions whose handler has a bug."""
+        """
+        Answer for a ledger.
+
+        `check`: of signatures; `quarantine`: for transactions whose handler has a bug; `offers`:
+        the snapshots that other members may take.
+        """
+        offers = offers or Offers(None)
         self._ledger = ledger
         self._waiting = waiting
         self._check = check
@@ -98,6 +111,10 @@ class App:
                 finalize_block=self._finalize(one.finalize_block)
             ),
             "commit": lambda _: Response(commit=self._commit()),
+            "list_snapshots": lambda _: Response(list_snapshots=offers.list()),
+            "load_snapshot_chunk": lambda one: Response(
+                load_snapshot_chunk=offers.load(one.load_snapshot_chunk)
+            ),
             **_SWITCHED_OFF,
         }
 
@@ -110,11 +127,10 @@ class App:
 
     def check_txs(self, requests: Sequence[RequestCheckTx]) -> list[ResponseCheckTx]:
         """May these wait? New ones' signatures are checked together."""
-        read = [self._read(request.tx) for request in requests]
+        known = [self._waiting.find(sha256(request.tx)) for request in requests]
+        read = [one or self._read(request.tx) for one, request in zip(known, requests, strict=True)]
         strange = [
-            at
-            for at, one in enumerate(read)
-            if isinstance(one, Transaction) and self._waiting.find(one.hash) is None
+            at for at, one in enumerate(read) if known[at] is None and isinstance(one, Transaction)
         ]
         verdicts = self._check([requests[at].tx for at in strange])
         holds = dict(zip(strange, verdicts, strict=True))
@@ -124,9 +140,6 @@ class App:
         ]
 
     def _read(self, data: bytes) -> Transaction | Refusal:
-        known = self._waiting.find(sha256(data))
-        if known is not None:
-            return known
         try:
             return self._ledger.machine.form.read(data)
         except Refusal as refusal:
@@ -142,10 +155,10 @@ class App:
         if read.hash in self._faulty:
             return ResponseCheckTx(code=HANDLER_BUG, log="HandlerBug", codespace=CODESPACE)
         try:
-            if request.type == CheckTxType.RECHECK:
+            if request.type == _RECHECK:
                 self._waiting.recheck(read)
             else:
-                self._waiting.add(Ticket(request.tx, read))
+                self._waiting.add(Ticket(request.tx, read, done=NOBODY))
         except Refusal as refusal:
             return _refused(refusal)
         return ResponseCheckTx()
@@ -198,7 +211,14 @@ class App:
     def _process(self, asked: RequestProcessProposal) -> ResponseProcessProposal:
         accepted = self._proposals.is_acceptable(self._block(asked))
         if not accepted:
-            log.warning("proposal.rejected", height=asked.height, transactions=len(asked.txs))
+            owners = validators.owners(self._ledger.view())
+            proposer = owners.get(asked.proposer_address, validators.NOBODY)
+            log.warning(
+                "proposal.rejected",
+                height=asked.height,
+                count=len(asked.txs),
+                member=proposer.hex(),
+            )
         status = ResponseProcessProposal.ACCEPT if accepted else ResponseProcessProposal.REJECT
         return ResponseProcessProposal(status=status)
 
@@ -256,13 +276,11 @@ _SWITCHED_OFF: dict[str, Callable[[Request], Response]] = {
     "verify_vote_extension": lambda _: Response(
         verify_vote_extension=ResponseVerifyVoteExtension(status=ResponseVerifyVoteExtension.ACCEPT)
     ),
-    "list_snapshots": lambda _: Response(list_snapshots=ResponseListSnapshots()),
     "offer_snapshot": lambda _: Response(
         offer_snapshot=ResponseOfferSnapshot(result=ResponseOfferSnapshot.ABORT)
     ),
-    "load_snapshot_chunk": lambda _: Response(load_snapshot_chunk=ResponseLoadSnapshotChunk()),
     "apply_snapshot_chunk": lambda _: Response(
         apply_snapshot_chunk=ResponseApplySnapshotChunk(result=ResponseApplySnapshotChunk.ABORT)
     ),
 }
-"""Votes carry no extensions; a node joins by its blocks, so there are no snapshots to offer."""
+"""Votes carry no extensions; who has a ledger takes no snapshot (`joiner.py` does)."""

@@ -7,6 +7,7 @@ protobuf. Whoever hands a block on checks it first, so a difference is found her
 
 import re
 from calendar import timegm
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from http.client import HTTPException
@@ -22,7 +23,9 @@ from salus.base.comet.validators import Validator
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import SignedHeader
 from salus.base.signing import ED25519
+from salus.node.comet.light import LightAsked, Method, ask
 from salus.node.comet.rpc import UnixConnection
+from salus.node.peers import Peer
 
 VALIDATORS_PER_PAGE = 100
 """CometBFT's largest page; a network has at most 64 members."""
@@ -201,14 +204,7 @@ class BlockReader:
         told = self._ask("commit", CommitAnswer, height=height).signed_header
         pages = {"height": height, "per_page": VALIDATORS_PER_PAGE}
         found = self._ask("validators", ValidatorsAnswer, **pages).validators
-        validators = [
-            Validator(bytes([ED25519]) + one.pub_key.value, int(one.voting_power)) for one in found
-        ]
-        return SignedHeader(
-            commit=told.commit.read(validators, told.header.chain_id),
-            header=told.header.message,
-            validators=tuple(one.leaf for one in validators),
-        )
+        return signed_header(told, found)
 
     def _ask(self, method: str, kind: type[T], **words: int) -> T:
         try:
@@ -222,6 +218,28 @@ class BlockReader:
                 "CometDown",
                 f"CometBFT does not tell its block ({type(error).__name__}); ask again",
             ) from None
+
+
+def signed_header(told: SignedJson, found: Sequence[ValidatorJson]) -> SignedHeader:
+    """A final block as a proof carries it."""
+    validators = [
+        Validator(bytes([ED25519]) + one.pub_key.value, int(one.voting_power)) for one in found
+    ]
+    return SignedHeader(
+        commit=told.commit.read(validators, told.header.chain_id),
+        header=told.header.message,
+        validators=tuple(one.leaf for one in validators),
+    )
+
+
+def told(peer: Peer, method: Method, height: int, kind: type[T]) -> T | None:
+    """What another member's CometBFT answers (0: of the newest); None if it is of no use."""
+    asked = LightAsked(height=height, method=method, page=1, per_page=VALIDATORS_PER_PAGE)
+    try:
+        answer = msgspec.json.decode(ask(peer, asked), type=Answer)
+        return msgspec.json.decode(answer.result, type=kind)
+    except (Problem, msgspec.DecodeError):
+        return None
 
 
 def timestamp(text: str) -> bytes:

@@ -14,15 +14,18 @@ challenge (32 bytes): neither can pass for the other.
 import base64
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from salus.base.errors import Category, Problem
 from salus.base.hashing import sha256
 from salus.base.limits import BLOCK_BYTES_MAX, TRANSACTION_BYTES_MAX
 from salus.base.signing import SigningKey
 from salus.machine.tables import META
 from salus.node.comet import validators
+from salus.node.comet.nodes import newest_names
 from salus.node.comet.waiting import TRANSACTIONS_MAX
 from salus.node.ledger import Ledger
 from salus.node.small_file import write_whole
@@ -42,6 +45,9 @@ RPC_BATCH_MAX = 100
 NEWEST_VOTE = "priv_validator_state.json"
 """In `data/`: what the node key signed last. Lost or old, a node may vote twice."""
 
+Settings = dict[str, dict[str, object]]
+"""Values by section and name."""
+
 KEY_TYPE = "tendermint/PubKeyEd25519"
 SECRET_TYPE = "tendermint/PrivKeyEd25519"  # noqa: S105 (a type's name)
 
@@ -57,7 +63,7 @@ class CometHome:
     """`host:port` at which other members' nodes connect."""
 
     peers: tuple[str, ...] = ()
-    """Other nodes, each `<node id>@<host:port>`."""
+    """Other nodes, each `<node id>@<host:port>`, by whatever node key they had when noted."""
 
     @property
     def abci_socket(self) -> Path:
@@ -69,6 +75,11 @@ class CometHome:
         """Where CometBFT takes transactions: in a folder that only its owner may enter."""
         return self.folder / "run" / "rpc.sock"
 
+    @property
+    def temporary(self) -> Path:
+        """Where CometBFT keeps the chunks it fetches while it syncs."""
+        return self.folder / "run" / "chunks"
+
     def has_node_key(self) -> bool:
         """Whether a node key was made or put here."""
         return self._key_file.exists()
@@ -79,6 +90,40 @@ class CometHome:
             self.put_key(SigningKey.random())
         secret = json.loads(self._key_file.read_text())["priv_key"]["value"]
         return SigningKey(base64.b64decode(secret)[:32])
+
+    def check_node_key(self) -> None:
+        """Raise Problem NodeKeyMissing unless one is here: a new one would be nobody's."""
+        if not self.has_node_key() and not self.has_next_key():
+            raise Problem(
+                Category.NOT_FOUND,
+                "NodeKeyMissing",
+                f"expected this member's node key in {self.folder.name}/config: put its copy back, "
+                "or have the members vote in another (`members.replace_keys`)",
+            )
+
+    def next_key(self) -> SigningKey:
+        """The node key that is to follow, made at the first call; it acts once the ledger says."""
+        path = self._next_file
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(path, SigningKey.random().seed)
+        return SigningKey(path.read_bytes())
+
+    def has_next_key(self) -> bool:
+        """Whether a node key waits to follow the present one."""
+        return self._next_file.exists()
+
+    def change_key(self) -> None:
+        """
+        Put the next node key in the present one's place, of a stopped CometBFT.
+
+        The old key goes first: after a crash in between there is none, never an old key whose
+        newest vote is forgotten; the next call goes on.
+        """
+        key = self.next_key()
+        self._key_file.unlink(missing_ok=True)
+        self.put_key(key)
+        self._next_file.unlink()
 
     def chain(self) -> str | None:
         """What CometBFT's genesis file here calls the network; None before the first start."""
@@ -93,6 +138,7 @@ class CometHome:
         it cannot vote twice.
         """
         data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in sorted(data.iterdir()):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -115,13 +161,25 @@ class CometHome:
         write_whole(config / "node_key.json", json.dumps({"priv_key": secret}).encode())
         write_whole(self._key_file, json.dumps(validator).encode())
 
-    def write(self, ledger: Ledger) -> None:
-        """Write the settings, and the genesis file if there is none: call before each start."""
+    def write(self, ledger: Ledger, more: Settings | None = None) -> None:
+        """
+        Write the settings, and the genesis file if there is none: call before each start.
+
+        `more`: further sections, for a start that is to sync.
+        """
+        if self.has_next_key() and not self.has_node_key():
+            self.change_key()
         self.node_key()
         (self.folder / "run").mkdir(exist_ok=True, mode=0o700)
+        self.temporary.mkdir(exist_ok=True, mode=0o700)
         if not self._genesis_file.exists():
             write_whole(self._genesis_file, genesis_document(ledger))
-        write_whole(self.folder / "config" / "config.toml", self._settings().encode())
+        settings = self._settings(newest_names(ledger.view(), self.peers), more)
+        write_whole(self.folder / "config" / "config.toml", settings.encode())
+
+    @property
+    def _next_file(self) -> Path:
+        return self.folder / "config" / "next_node.key"
 
     @property
     def _key_file(self) -> Path:
@@ -131,14 +189,14 @@ class CometHome:
     def _genesis_file(self) -> Path:
         return self.folder / "config" / "genesis.json"
 
-    def _settings(self) -> str:
+    def _settings(self, peers: Sequence[str], more: Settings | None = None) -> str:
         return "".join(
             (f"[{section}]\n" if section else "")
             + "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
-            for section, values in self._values().items()
+            for section, values in {**self._values(peers), **(more or {})}.items()
         )
 
-    def _values(self) -> dict[str, dict[str, object]]:
+    def _values(self, peers: Sequence[str]) -> Settings:
         return {
             "": {
                 "proxy_app": f"unix://{self.abci_socket}",
@@ -148,12 +206,14 @@ class CometHome:
             },
             "rpc": {
                 "laddr": f"unix://{self.rpc_socket}",
+                # `dial_peers`, for redial.py; only the folder's owner reaches the socket.
+                "unsafe": True,
                 "max_request_batch_size": RPC_BATCH_MAX,
                 "max_body_bytes": RPC_BATCH_MAX * TRANSACTION_BYTES_MAX * 4 // 3 + 1_000_000,
             },
             "p2p": {
                 "laddr": f"tcp://{self.listen}",
-                "persistent_peers": ",".join(self.peers),
+                "persistent_peers": ",".join(peers),
                 "pex": False,
                 # Members may stand behind one address; who they are is proved by their keys.
                 "allow_duplicate_ip": True,
@@ -175,6 +235,10 @@ class CometHome:
                 "create_empty_blocks": False,
                 "create_empty_blocks_interval": f"{HEARTBEAT_S}s",
                 "timeout_propose": "2s",
+                # A member that is down costs the block it should propose this wait too; each
+                # round that fails adds half a second, so slow lines get their time.
+                "timeout_prevote": "300ms",
+                "timeout_precommit": "300ms",
                 "timeout_commit": "100ms",
                 "skip_timeout_commit": True,
                 "peer_gossip_sleep_duration": "10ms",

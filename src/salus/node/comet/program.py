@@ -65,7 +65,7 @@ def _build_name() -> str:
     return f"{sha256(sums).hex()[:16]}-{sysconfig.get_platform()}"
 
 
-def _build(target: Path) -> None:
+def _build(target: Path, package: str = PACKAGE) -> None:
     go = find_go()
     if go is None:
         raise Problem(
@@ -77,9 +77,9 @@ def _build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     log.info("comet.build", note="CometBFT is built once; this takes about a minute")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        made = Path(folder) / "cometbft"
+        made = Path(folder) / "program"
         done = subprocess.run(  # noqa: S603 (our own command, no input of anybody)
-            [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", made, PACKAGE],
+            [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", made, package],
             cwd=MODULE,
             env={**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": ""},
             stdout=subprocess.PIPE,

@@ -80,9 +80,9 @@ class RpcClient:
 class UnixConnection(HTTPConnection):
     """HTTP over a Unix socket; connects anew when needed."""
 
-    def __init__(self, path: Path) -> None:
-        """`path`: of the socket."""
-        super().__init__("cometbft", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        """`path`: of the socket; `timeout_s`: of each read and write."""
+        super().__init__("cometbft", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:

@@ -54,10 +54,10 @@ def evidence(view: View, told: Sequence[Misbehavior]) -> list[Evidence]:
     """The machine's evidence, in the given order; addresses are those of all node keys ever."""
     if not told:
         return []
-    owners = _owners(view)
+    known = owners(view)
     return [
         Evidence(
-            member=owners.get(one.validator.address, NOBODY),
+            member=known.get(one.validator.address, NOBODY),
             height=one.height,
             kind=MisbehaviorType.Name(one.type).lower(),
         )
@@ -65,15 +65,15 @@ def evidence(view: View, told: Sequence[Misbehavior]) -> list[Evidence]:
     ]
 
 
-def _owners(view: View) -> dict[bytes, bytes]:
+def owners(view: View) -> dict[bytes, bytes]:
     """Address -> member, of every node key there ever was."""
-    owners: dict[bytes, bytes] = {}
+    found: dict[bytes, bytes] = {}
     for member in members.admitted(view):
         for generation in range(members.ring(view, member, NODE).count):
             row = members.key(view, member, NODE, generation)
             if row is not None:
-                owners[address(row.key)] = member
-    return owners
+                found[address(row.key)] = member
+    return found
 
 
 def _powers(view: View) -> dict[bytes, int]:

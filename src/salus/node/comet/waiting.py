@@ -9,6 +9,7 @@ decides it, when a recheck refuses it, or after 60 s.
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from salus.base.errors import Category, Problem, Refusal
@@ -42,6 +43,11 @@ class _Held:
 
     count: int = 0
     size_bytes: int = 0
+
+
+NOBODY: "Future[Done]" = Future()
+"""In tickets of transactions that other nodes sent: nobody waits for them here. Whoever comes to
+wait for one brings a ticket that takes its place."""
 
 
 class Waiting:
@@ -78,11 +84,21 @@ class Waiting:
         with self._lock:
             return [ticket for ticket, _ in self._by_id.values()]
 
+    def overdue(self, after_s: float) -> list[Ticket]:
+        """Those that somebody here has waited for so long, oldest first."""
+        latest_s = self._clock.monotonic() - after_s
+        with self._lock:
+            return [
+                ticket
+                for ticket, since_s in self._by_id.values()
+                if since_s <= latest_s and ticket.done is not NOBODY
+            ]
+
     def add(self, ticket: Ticket) -> Ticket:
         """
         Take in a transaction whose signature holds, or return the ticket of the same one.
 
-        Refuses, in this order: StorageFull, MempoolFull, KeyQuota, what `Machine.admit` refuses,
+        Refuses, in this order: StorageFull, MempoolFull, KeyQuota, what `Admission` refuses,
         MemberQuota, NonceUsed (by one that waits, this body under another signature too). After
         `close`: Problem NodeStopped.
         """
@@ -93,7 +109,8 @@ class Waiting:
             self._forget_old()
             waiting = self._by_id.get(transaction.id)
             if waiting is not None:
-                return _same(waiting[0], transaction)
+                kept = _same(waiting[0], transaction)
+                return self._hear(ticket, waiting) if kept.done is NOBODY else kept
             self._check_room(transaction)
             ticket.member = self._admission.check(ticket)
             self._check_member_and_nonce(ticket)
@@ -104,26 +121,30 @@ class Waiting:
         """Check key, expiry and nonce on the new tip; what is refused waits no more."""
         with self._lock:
             waiting = self._by_id.get(transaction.id)
-            ticket = waiting[0] if waiting else Ticket(b"", transaction)
+            ticket = waiting[0] if waiting else Ticket(b"", transaction, done=NOBODY)
             try:
                 self._admission.check(ticket)
             except Refusal as refusal:
                 if waiting:
                     self._drop(ticket)
-                    ticket.done.set_exception(refusal)
+                    _refuse(ticket, refusal)
                 raise
 
     def settle(self, executed: Executed) -> None:
         """Answer and forget all that a committed block decided."""
         outcome = executed.outcome
+        first = executed.first_index
         decided: list[tuple[Ticket, Done]] = []
         with self._lock:
             for position, tx_id in enumerate(outcome.ids):
                 waiting = self._by_id.get(tx_id)
                 if waiting is not None:
                     self._drop(waiting[0])
+                    if waiting[0].done is NOBODY:
+                        continue
                     receipt = outcome.receipts[position]
-                    decided.append((waiting[0], Done(tx_id, outcome.height, position, receipt)))
+                    done = Done(tx_id, outcome.height, position, first + position, receipt)
+                    decided.append((waiting[0], done))
         for ticket, done in decided:
             ticket.done.set_result(done)
 
@@ -134,7 +155,7 @@ class Waiting:
             if waiting is None or waiting[0] is not ticket:
                 return
             self._drop(ticket)
-        ticket.done.set_exception(why)
+        _refuse(ticket, why)
 
     def close(self) -> None:
         """Take in nothing more; whoever waits is told that the node stopped."""
@@ -144,7 +165,7 @@ class Waiting:
             for ticket in tickets:
                 self._drop(ticket)
         for ticket in tickets:
-            ticket.done.set_exception(node_stopped())
+            _refuse(ticket, node_stopped())
 
     def _check_room(self, transaction: Transaction) -> None:
         if self._ledger.storage_full:
@@ -176,6 +197,13 @@ class Waiting:
         self._by_hash[transaction.hash] = transaction
         self._bytes += transaction.size
 
+    def _hear(self, ticket: Ticket, waiting: tuple[Ticket, float]) -> Ticket:
+        """Put a caller's ticket in the place of one that nobody waits for."""
+        strange, since_s = waiting
+        ticket.member = strange.member
+        self._by_id[ticket.transaction.id] = (ticket, since_s)
+        return ticket
+
     def _drop(self, ticket: Ticket) -> None:
         transaction = ticket.transaction
         del self._by_id[transaction.id]
@@ -200,7 +228,12 @@ class Waiting:
             old.append(ticket)
         for ticket in old:
             self._drop(ticket)
-            ticket.done.set_exception(unknown_outcome(f"no block within {WAIT_S_MAX:.0f} s"))
+            _refuse(ticket, unknown_outcome(f"no block within {WAIT_S_MAX:.0f} s"))
+
+
+def _refuse(ticket: Ticket, why: Exception) -> None:
+    if ticket.done is not NOBODY:
+        ticket.done.set_exception(why)
 
 
 def follow(ticket: Ticket, other: Ticket) -> None:

@@ -53,7 +53,7 @@ def test_both_key_files_hold_the_key_in_comets_form(home: CometHome) -> None:
 def test_the_settings_hold_what_safety_rests_on(home: CometHome) -> None:
     """Sockets instead of ports, known peers alone, and a network that can start again."""
     home.node_key()
-    settings = tomllib.loads(home._settings())
+    settings = tomllib.loads(home._settings(home.peers))
 
     assert f"unix://{home.abci_socket}" == settings["proxy_app"]
     assert f"unix://{home.rpc_socket}" == settings["rpc"]["laddr"]
@@ -81,3 +81,27 @@ def test_the_genesis_file_tells_of_the_ledger(tmp_path: Path) -> None:
     assert sorted(one.node.public[1:] for one in chain.members) == [
         base64.b64decode(one["pub_key"]["value"]) for one in document["validators"]
     ]
+
+
+def test_a_start_that_is_to_sync_has_a_section_more(home: CometHome, tmp_path: Path) -> None:
+    """The next start without it writes the settings anew: a node that has a ledger never syncs."""
+    genesis = NetworkChain().genesis
+    ledger = Ledger.open(tmp_path / "ledger", MACHINE, genesis, segment_bytes=SEGMENT_BYTES)
+    config = home.folder / "config" / "config.toml"
+    home.write(ledger, {"statesync": {"enable": True, "trust_height": 7}})
+    assert {"enable": True, "trust_height": 7} == tomllib.loads(config.read_text())["statesync"]
+    assert home.temporary.is_dir()
+
+    home.write(ledger)
+    assert "statesync" not in tomllib.loads(config.read_text())
+    ledger.close()
+
+
+def test_blocks_are_forgotten_keys_and_the_newest_vote_are_not(home: CometHome) -> None:
+    """Also where nothing is there to forget: keys put back from a copy come without blocks."""
+    key = home.node_key().public
+    (home.folder / "data" / "blockstore.db").mkdir()
+    home.forget_blocks()
+    assert ["priv_validator_state.json"] == [one.name for one in (home.folder / "data").iterdir()]
+    assert key == home.node_key().public
+    CometHome(home.folder / "new", home.listen).forget_blocks()

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from salus.base.errors import Problem
 from salus.node.comet import process as process_file
 from salus.node.comet.home import CometHome
 from salus.node.comet.process import CometProcess
@@ -25,7 +27,7 @@ def make_program(path: Path, lines: str) -> Path:
 def home_in(folder: Path) -> CometHome:
     """A folder with what a start needs."""
     (folder / "run").mkdir()
-    return CometHome(folder, "127.0.0.1:1")
+    return CometHome(folder, "127.0.0.1:0")
 
 
 def runs(pid: int) -> bool:
@@ -83,3 +85,14 @@ def test_a_stop_during_a_restart_leaves_nothing_running(
 
     assert last == watched.pid
     assert not runs(last)
+
+
+def test_a_port_in_use_is_a_sentence_before_anything_starts(tmp_path: Path) -> None:
+    """CometBFT itself would end at once, again and again, and say so in a log of its own."""
+    (tmp_path / "run").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        listen = f"127.0.0.1:{line.getsockname()[1]}"
+        with pytest.raises(Problem, match=f"PortInUse.*{listen}.*choose another port"):
+            CometProcess(tmp_path / "program", CometHome(tmp_path, listen), lambda: None)
+
+    assert not (tmp_path / "cometbft.log").exists()

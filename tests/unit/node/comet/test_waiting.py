@@ -9,7 +9,7 @@ from salus.base.errors import Problem
 from salus.base.limits import WAITING_PER_KEY_MAX
 from salus.machine.refusals import NonceUsed, TransactionExpired
 from salus.node.comet import waiting as waiting_file
-from salus.node.comet.waiting import WAIT_S_MAX, Waiting, follow
+from salus.node.comet.waiting import NOBODY, WAIT_S_MAX, Waiting, follow
 from salus.node.ledger import Ledger
 from salus.node.mempool import KeyQuota, MemberQuota, MempoolFull, Ticket
 from tests.support.ledgers import Chain, FakeClock, execute, term
@@ -71,6 +71,40 @@ def test_the_same_transaction_waits_once(pool: Pool) -> None:
     follow(again, first)
     pool.commit(first)
     assert first.done.result(0) == again.done.result(0)
+
+
+def test_whoever_waits_for_what_another_node_sent_is_told(pool: Pool) -> None:
+    """A stranger's ticket is heard by nobody; the first caller's takes its place, in its turn."""
+    strange, after = pool.ticket(0, 0), pool.ticket(1, 0, number=2)
+    strange.done = NOBODY
+    pool.waiting.add(strange)
+    pool.waiting.add(after)
+    own = pool.ticket(0, 0)
+
+    assert own is pool.waiting.add(own)
+    assert [own, after] == pool.waiting.tickets()
+    assert 2 == len(pool.waiting)
+    pool.commit(own, after)
+    assert 0 == own.done.result(0).receipt.code
+    assert not NOBODY.done()
+
+
+def test_nobody_is_told_of_what_ends_unheard(pool: Pool) -> None:
+    """In a block, by a recheck, at a refusal of CometBFT's, at the end: one promise serves all."""
+    for nonce in range(4):
+        strange = pool.ticket(nonce, 0, number=nonce + 1, until_ms=GENESIS_MS + 10)
+        strange.done = NOBODY
+        pool.waiting.add(strange)
+    first, second, third, _ = pool.waiting.tickets()
+    pool.commit(first)
+    pool.clock.wall_ms = GENESIS_MS + 11
+    with pytest.raises(TransactionExpired):
+        pool.waiting.recheck(second.transaction)
+    pool.waiting.refuse(third, MempoolFull())
+    pool.waiting.close()
+
+    assert 0 == len(pool.waiting)
+    assert not NOBODY.done()
 
 
 def test_refused_in_the_documented_order(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None:
