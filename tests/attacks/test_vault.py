@@ -382,7 +382,7 @@ def test_kept_answers_do_not_pass_a_probe(case: Case) -> None:
     """The salt makes every probe another question: a kept answer is a wrong one."""
     sealed = case.network.seal(case.patient)
     case.network.store(sealed)
-    asked = HoldsAsked(batch=sealed.batch, item=0, salt=bytes(32))
+    asked = HoldsAsked(batch=sealed.batch, part=0, salt=bytes(32))
     kept = codec.decode(case.network.peer(0, 2).call(HOLDS, codec.encode(asked)), HoldsFound)
     item = containers.parse(sealed.container).items[0]
 

@@ -2,7 +2,8 @@
 What a member does unasked: anchor its release log, finish what is half done, tend its vault.
 
 An anchor on the ledger fixes the witness's log: it cannot be rewritten unseen. Repair brings
-back what a lost disk or a member's absence left missing (`ledger.md` §5.9).
+back what a lost disk or a member's absence left missing; rereading finds what a disk lost in
+silence, probes whose receipt is empty (`ledger.md` §5.9).
 """
 
 import threading
@@ -24,7 +25,10 @@ ROUND_S = 60.0
 """Longest time between an opening and its anchor (`patient-control.md` §5.10)."""
 
 TEND_EVERY = 60
-"""Rounds between repairs: an hour; the first comes with the first round."""
+"""Rounds between repairs and between probes: an hour; the first comes with the first round."""
+
+ROUNDS_A_DAY = 24 * 60
+"""In so many all containers are read anew."""
 
 
 class Housekeeping:
@@ -61,9 +65,10 @@ class Housekeeping:
             self._grants.resume,
             self._announcements.post_closings,
             self.anchor,
+            self.reread,
         ]
         if self._rounds % TEND_EVERY == 0:
-            duties.append(self.tend)
+            duties += [self.tend, self._node.probe_vaults]
         self._rounds += 1
         return [name for duty in duties for name in _failure_of(duty)]
 
@@ -77,6 +82,11 @@ class Housekeeping:
         """Fetch what this member's vault lacks, drop what it need not keep; raises Problem."""
         self._node.repair_vault()
         self._node.vault.tidy()
+
+    def reread(self) -> None:
+        """Read a part of the vault anew, and fetch at once what is found damaged."""
+        if self._node.vault.reread(ROUNDS_A_DAY):
+            self._node.repair_vault()
 
     def _run(self) -> None:
         while not self._stopping.wait(ROUND_S):

@@ -1,7 +1,8 @@
 """
 The vault's follower: which batches the ledger's blocks committed, read from their receipts.
 
-Of the blocks before a snapshot there are none: their batches are read from the state.
+Of the blocks before a snapshot there are none: their batches are read from the state, with the
+snapshot's height. Once the history is whole, all blocks are read, and each batch has its own.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ _NAME = b"records.batch_committed"
 def follow(ledger: Ledger, index: Index) -> None:
     """Read the blocks since; each is noted with the batches it committed."""
     start = ledger.start.height
+    if start == 0 and index.begun_from_state:
+        index.begin(from_state=False)
     if index.height() < start:
+        index.begin(from_state=True)
         index.commit(start, list(_restored(ledger)))
     for height in range(index.height() + 1, ledger.tip.height + 1):
         events = list(_committed(ledger, height))

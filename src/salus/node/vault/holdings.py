@@ -116,15 +116,22 @@ class Holdings:
             )
         return sound(view, data, batch, root)
 
+    def reread(self, view: View, batch: bytes, root: bytes) -> Finding | None:
+        """Read and check one container; what is unsound counts as not held from now on."""
+        try:
+            self.load(view, batch, root)
+        except Problem as problem:
+            self.index.miss(batch)
+            return Finding(batch, problem.name, problem.text)
+        return None
+
     def inspect(self) -> Iterator[Finding]:
         """Read every container and look for every share; what is unsound counts as not held."""
         view = self.ledger.view()
         for row in self.index.held():
-            try:
-                self.load(view, row.batch, row.root)
-            except Problem as problem:
-                self.index.miss(row.batch)
-                yield Finding(row.batch, problem.name, problem.text)
+            finding = self.reread(view, row.batch, row.root)
+            if finding is not None:
+                yield finding
         for row in self.index.committed():
             held = self.shares.batch(row.batch)
             if row.seat and (held is None or held.root != row.root):

@@ -121,6 +121,18 @@ class Index:
             )
             self._db.execute("insert or replace into progress values (1, ?)", (height,))
 
+    def begin(self, *, from_state: bool) -> None:
+        """Have read no block; `from_state`: the next height noted stands for all blocks before."""
+        with self._lock, self._db:
+            self._db.execute("delete from progress")
+            self._db.execute(f"pragma user_version = {int(from_state)}")
+
+    @property
+    def begun_from_state(self) -> bool:
+        """Whether batches were noted with a snapshot's height instead of their own."""
+        row = self._one("pragma user_version")
+        return row is not None and bool(row[0])
+
     def height(self) -> int:
         """Height up to which the ledger's blocks were read."""
         row = self._one("select height from progress")
@@ -138,6 +150,15 @@ class Index:
     def held(self) -> list[Row]:
         """All containers stored here, by id."""
         return self._rows("where held order by id")
+
+    def held_after(self, batch: bytes, count: int) -> list[Row]:
+        """Up to `count` containers stored here, of ids above one, by id."""
+        return self._rows("where held and id > ? order by id limit ?", batch, count)
+
+    def held_count(self) -> int:
+        """Containers stored here."""
+        row = self._one("select count(*) from batch where held")
+        return 0 if row is None else int(row[0])
 
     def waiting_bytes(self, author: bytes) -> int:
         """Bytes of an author's containers that are not committed."""
@@ -178,7 +199,7 @@ class Index:
         """Close the file."""
         self._db.close()
 
-    def _rows(self, where: str, *values: bytes) -> list[Row]:
+    def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._all(
             f"select id, root, author, held, height, seat from batch {where}",  # noqa: S608 (a clause of this file)
             *values,

@@ -132,10 +132,12 @@ class GroupsFound(Struct, frozen=True):
 
 
 class HoldsAsked(Struct, frozen=True):
-    """Prove that you hold a container, by SHA-256(salt ‖ item)."""
+    """Prove that you hold a container, by SHA-256(salt ‖ part)."""
 
     batch: Id16
-    item: U16
+    part: U16
+    """Position among its items and, behind them, its blobs."""
+
     salt: Hash32
     """Random, so that no answer can be kept instead of the container."""
 

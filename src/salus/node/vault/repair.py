@@ -1,19 +1,16 @@
 """
 Repair: what this member should hold and lacks is fetched from those who have it.
 
-The author and the highest scores of `placement` hold a container; every seat holds its shares. What
-a peer sends is believed only under the ledger's root. Probes ask others for what they gave receipts
-for, so that a receipt for a container that is not there does not stay hidden (`ledger.md` §5.9).
+The author, the highest scores of `placement` and whoever gave a receipt hold a container; every
+seat holds its shares. What a peer sends is believed only under the ledger's root.
 """
 
-import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salus.base import codec
 from salus.base.codec import Malformed
-from salus.base.errors import Category, Problem
+from salus.base.errors import Problem
 from salus.machine.context import View
 from salus.modules.consent import queries as consent
 from salus.modules.members import queries as members
@@ -21,15 +18,8 @@ from salus.modules.records import queries as records
 from salus.node.peers import Peer
 from salus.node.vault.holdings import Holdings, sound
 from salus.node.vault.index import Row
-from salus.node.vault.messages import (
-    GET,
-    HOLDS,
-    BatchAsked,
-    ContainerFound,
-    HoldsAsked,
-    HoldsFound,
-)
-from salus.node.vault.placement import holders
+from salus.node.vault.messages import GET, BatchAsked, ContainerFound
+from salus.node.vault.placement import holders, promised
 from salus.sealed import container as containers
 from salus.sealed.container import Container
 
@@ -71,37 +61,26 @@ def repair(holdings: Holdings, peers: Sequence[Peer], *, deep: bool) -> RepairRe
     return report
 
 
-def probe(holdings: Holdings, peers: Sequence[Peer], count: int) -> list[tuple[bytes, bytes]]:
-    """
-    Ask peers for random items of `count` random batches held here; (member, batch) that failed.
-
-    Only members that gave a receipt are asked; one that is down is not blamed.
-    """
+def lacking(holdings: Holdings) -> list[bytes]:
+    """Batches of which the container, or the own seat's shares, should be here and are not."""
+    holdings.follow()
     view = holdings.ledger.view()
-    everybody = members.admitted(view)
-    committed = [row for row in holdings.index.committed() if row.held]
-    failed = []
-    for row in _sample(committed, count):
-        container = holdings.served(row.batch)
-        batch = records.batch(view, row.batch)
-        if container is None or batch is None:
-            continue
-        stored = {everybody[number] for number in batch.stored}
-        failed += [
-            (peer.member, row.batch)
-            for peer in peers
-            if peer.member in stored and not _proves(peer, container)
-        ]
-    return failed
+    rows = holdings.index.committed()
+    return [row.batch for row in rows if any(_lacks(holdings, view, row))]
 
 
 def _lacks(holdings: Holdings, view: View, row: Row) -> tuple[bool, bool]:
     """Whether the container, and whether the own seat's shares, should be here and are not."""
-    me = holdings.identity.member
-    placed = holders(row.batch, row.author, members.roster(view), records.copies_needed(view))
     held = holdings.shares.batch(row.batch)
     lacks_shares = held is None or held.root != row.root
-    return not row.held and me in placed, lacks_shares and _is_seated(view, me, row)
+    lacks = not row.held and _should_hold(view, holdings.identity.member, row)
+    return lacks, lacks_shares and _is_seated(view, holdings.identity.member, row)
+
+
+def _should_hold(view: View, me: bytes, row: Row) -> bool:
+    """Whether placement names this member, or its own receipt does."""
+    placed = holders(row.batch, row.author, members.roster(view), records.copies_needed(view))
+    return me in placed or me in promised(view, row.batch)
 
 
 def _is_seated(view: View, me: bytes, row: Row) -> bool:
@@ -178,24 +157,3 @@ def _ask(peer: Peer, batch: bytes) -> bytes | None:
         return codec.decode(answer, ContainerFound).container
     except (Problem, Malformed):
         return None
-
-
-def _proves(peer: Peer, container: Container) -> bool:
-    salt = os.urandom(32)
-    item = int.from_bytes(os.urandom(4), "big") % len(container.items)
-    expected = hashlib.sha256(salt + container.items[item]).digest()
-    asked = HoldsAsked(batch=container.head.batch, item=item, salt=salt)
-    try:
-        answer = codec.decode(peer.call(HOLDS, codec.encode(asked)), HoldsFound)
-    except Malformed:
-        return False
-    except Problem as problem:
-        return problem.category in (Category.UNAVAILABLE, Category.BUSY)
-    return answer.digest == expected
-
-
-def _sample(rows: Sequence[Row], count: int) -> Iterator[Row]:
-    """Up to `count` different rows, drawn at random."""
-    left = list(rows)
-    for _ in range(min(count, len(left))):
-        yield left.pop(int.from_bytes(os.urandom(8), "big") % len(left))

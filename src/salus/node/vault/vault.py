@@ -4,15 +4,16 @@ A member's vault: the sealed containers it keeps for the network, and the papers
     put      check V1-V14, store durably, keep the own seat's shares, then sign a receipt
     get      a whole container, for members; groups: pruned ones, for readers and owners
     repair   fetch what should be here and is not; verify_all: read everything anew
+    probe    ask others for proof of what they gave receipts for
 
 Nothing here can be opened here. A receipt is signed only over what was synced and read back.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from salus.base.errors import Category, Problem
 from salus.base.limits import WAITING_CONTAINER_BYTES_MAX, WAITING_CONTAINER_MS_MAX
@@ -36,9 +37,10 @@ from salus.node.vault.messages import (
 )
 from salus.node.vault.objects import FolderObjects, ObjectStore
 from salus.node.vault.papers import Papers
-from salus.node.vault.repair import RepairReport, probe, repair
+from salus.node.vault.probe import Probes, Unproven, possession
+from salus.node.vault.repair import RepairReport, lacking, repair
+from salus.node.vault.rereading import Rereading
 from salus.node.witness.shares import ShareStore
-from salus.sealed import container as containers
 from salus.sealed.acts import Signed
 from salus.sealed.container import Container
 from salus.sealed.days import Node
@@ -53,6 +55,22 @@ PUT_WAIT_S = 10.0
 
 RENEW_MS = 30_000
 """A tip older than this is renewed before a receipt names it (corrections 9)."""
+
+
+class Standing(NamedTuple):
+    """What a vault has, lacks, and knows of others."""
+
+    committed: int
+    """Batches on the ledger."""
+
+    held: int
+    """Containers here, those that wait for their commitment too."""
+
+    lacking: list[bytes]
+    """Batches of which container or shares should be here and are not; repair fetches them."""
+
+    unproven: list[Unproven]
+    """Receipts of others without a container behind them."""
 
 
 class Vault:
@@ -91,6 +109,8 @@ class Vault:
             shares,
             clock,
         )
+        self._probes = Probes(self._holdings)
+        self._rereading = Rereading(self._holdings)
 
     def put(self, sender: bytes, container: bytes) -> Signed:
         """
@@ -129,14 +149,15 @@ class Vault:
         return groups.found(self._index, seen, ask.after, self._holdings.served)
 
     def holds(self, asked: HoldsAsked) -> bytes:
-        """SHA-256(salt ‖ item) of a container here; raises Problem BatchUnknown, ItemUnknown."""
-        data = self._holdings.objects.get(asked.batch.hex())
-        if data is None:
+        """
+        SHA-256(salt ‖ part) of a container here; what is asked for and lost is noted for repair.
+
+        Raises Problem BatchUnknown, PartUnknown.
+        """
+        container = self._holdings.served(asked.batch)
+        if container is None:
             raise _unknown()
-        items = containers.parse(data).items
-        if asked.item >= len(items):
-            raise Problem(Category.NOT_FOUND, "ItemUnknown", "the container has no such item")
-        return hashlib.sha256(asked.salt + items[asked.item]).digest()
+        return possession(container, asked)
 
     def put_sheet(self, sheet: Sheet) -> None:
         """Keep a tag's present sheet; raises Problem TagUnknown, SheetNotCurrent."""
@@ -170,13 +191,30 @@ class Vault:
 
     def probe(self, peers: Sequence[Peer], count: int) -> list[tuple[bytes, bytes]]:
         """Try whether others hold what they gave receipts for; (member, batch) that failed."""
-        self._holdings.follow()
-        return probe(self._holdings, peers, count)
+        return self._probes.round(peers, count)
+
+    def unproven(self) -> list[Unproven]:
+        """Receipts of others that a probe found empty, and no later one good."""
+        return self._probes.unproven()
+
+    def standing(self) -> Standing:
+        """What is here, what should be, and whose receipts are empty."""
+        lacks = lacking(self._holdings)
+        index = self._holdings.index
+        return Standing(len(index.committed()), len(index.held()), lacks, self._probes.unproven())
+
+    def held_count(self) -> int:
+        """How many containers are here."""
+        return self._holdings.index.held_count()
 
     def verify_all(self) -> Iterator[Finding]:
         """Read every container anew, hold it to ledger and author, and tell what is wrong."""
         self._holdings.follow()
         return self._holdings.inspect()
+
+    def reread(self, share: int) -> list[Finding]:
+        """Read the next `share`-th of all containers anew, round and round; what is wrong."""
+        return self._rereading.step(share)
 
     def tidy(self) -> None:
         """Drop containers that waited a day for their commitment, and packages of ended grants."""
