@@ -5,7 +5,12 @@ The long fault campaigns, each with its count and a summary line; `make test` ru
     python -m tools.campaign flips --cycles 10000         single flipped bits, all files (T4)
     python -m tools.campaign crash-images --cycles 10000  power loss under the engine (T3), control
     python -m tools.campaign full-disk --cycles 200       a disk that fills up (T5)
+    python -m tools.campaign sync-errors --cycles 1000    a sync that fails, wherever it is (T6)
     python -m tools.campaign determinism --cycles 100000  transactions replayed in every way (T10)
+    python -m tools.campaign network-kills --cycles 220   four real members, one or all killed (T2)
+    python -m tools.campaign partitions --cycles 90       their links cut, slow, lossy (T8)
+    python -m tools.campaign network-faults --cycles 9    two gone, paused, a full disk, clocks
+    python -m tools.campaign liar --cycles 1000           blocks with one member of four lying (T9)
     python -m tools.campaign all                          one after another
 
 A failure prints its seed and the command that runs it again; its folder is kept in
@@ -27,15 +32,25 @@ from random import Random
 
 import structlog
 
-from tests.campaign import crash_images, determinism, flips, full_disk, kill
+from tests.campaign import crash_images, determinism, flips, full_disk, kill, liar, sync_errors
+from tests.campaign.network.drills import run_drills
+from tests.campaign.network.kills import run_kills as run_network_kills
+from tests.campaign.network.partitions import run_partitions
+from tests.support.live_network import has_comet
 
 KEEP = Path("campaign-failures")
-BATCH = {"kill": 8, "flips": 100, "crash-images": 100, "full-disk": 10}
+BATCH = {"kill": 8, "flips": 100, "crash-images": 100, "full-disk": 10, "sync-errors": 8,
+         "network-kills": 22, "partitions": 9, "network-faults": 9, "liar": 1_000}  # fmt: skip
 """Cycles of one seed: what a failure's command repeats at most."""
 
 CYCLES = {"kill": 1_000, "flips": 10_000, "crash-images": 10_000, "full-disk": 200,
-          "determinism": 100_000}  # fmt: skip
+          "sync-errors": 1_000, "determinism": 100_000, "network-kills": 220, "partitions": 90,
+          "network-faults": 9, "liar": 1_000}  # fmt: skip
 MISSING = 69
+COMET = "CometBFT 0.39 (or Go 1.25 to build it)"
+
+ALONE = ("network-kills", "partitions", "network-faults", "liar")
+"""Their batches follow one another: each has eight processes of its own."""
 
 
 @dataclass
@@ -89,11 +104,52 @@ def run_full_disk(seed: int, cycles: int) -> Result:
     return result
 
 
+def run_failed_syncs(seed: int, cycles: int) -> Result:
+    """Failed syncs on one folder after another."""
+    done = sync_errors.run_sync_errors(seed, cycles, KEEP)
+    said = f"{done.acknowledged} acknowledgements checked, failed in {dict(done.where)}"
+    return Result(done.cycles, [said], done.failures)
+
+
+def run_kills_of_members(seed: int, cycles: int) -> Result:
+    """Kills on one network."""
+    done = run_network_kills(seed, cycles, KEEP)
+    return Result(done.cycles, [str(done)], done.failures)
+
+
+def run_links(seed: int, cycles: int) -> Result:
+    """Faults of the links of one network."""
+    done = run_partitions(seed, cycles, KEEP)
+    return Result(done.cycles, [str(done)], done.failures)
+
+
+def run_network_drills(seed: int, cycles: int) -> Result:
+    """All other faults of a network."""
+    done = run_drills(seed, cycles)
+    return Result(done.cycles, done.said, done.failures)
+
+
+def run_lies(seed: int, blocks: int) -> Result:
+    """One member's lies on one network."""
+    done = liar.run_liar(seed, blocks, keep=KEEP)
+    said = [
+        f"{done.acknowledged} acknowledged; proposals voted down at {done.rejected} heights",
+        f"named for another app hash at {done.named}; lies {dict(done.told)}",
+        f"receipt codes {dict(done.codes)}",
+    ]
+    return Result(done.blocks, said, done.failures)
+
+
 RUN: dict[str, Callable[[int, int], Result]] = {
     "kill": run_kill,
     "flips": run_flips,
     "crash-images": run_crash_images,
     "full-disk": run_full_disk,
+    "sync-errors": run_failed_syncs,
+    "network-kills": run_kills_of_members,
+    "partitions": run_links,
+    "network-faults": run_network_drills,
+    "liar": run_lies,
 }
 
 
@@ -111,7 +167,7 @@ def main(words: list[str]) -> int:
 
 def campaign(name: str, seed: int, cycles: int) -> int:
     """One campaign; prints progress, failures and a summary line; gives the exit code."""
-    lacking = [tool for tool in needs(name) if shutil.which(tool) is None]
+    lacking = [tool for tool in needs(name) if not is_here(tool)]
     if lacking:
         print(f"{name}: not run: {', '.join(lacking)} is not on PATH")
         return MISSING
@@ -139,7 +195,15 @@ def campaign(name: str, seed: int, cycles: int) -> int:
 
 def needs(name: str) -> tuple[str, ...]:
     """Programs a campaign cannot do without."""
-    return {"kill": ("strace",), "full-disk": ("unshare", "mount")}.get(name, ())
+    if name in ALONE:
+        return (COMET,)
+    tools = {"kill": ("strace",), "sync-errors": ("strace",), "full-disk": ("unshare", "mount")}
+    return tools.get(name, ())
+
+
+def is_here(tool: str) -> bool:
+    """Whether a program is on PATH; CometBFT also if it can be built."""
+    return has_comet() if tool == COMET else shutil.which(tool) is not None
 
 
 def results(name: str, seed: int, cycles: int) -> Iterator[Result]:
@@ -152,7 +216,8 @@ def results(name: str, seed: int, cycles: int) -> Iterator[Result]:
         yield Result(done.transactions, [said], done.failures)
         return
     sizes = [min(BATCH[name], cycles - first) for first in range(0, cycles, BATCH[name])]
-    pool = ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn"), initializer=keep_quiet)
+    lanes = 1 if name in ALONE else os.cpu_count() or 1
+    pool = ProcessPoolExecutor(lanes, get_context("spawn"), initializer=keep_quiet)
     with pool:
         waiting = [pool.submit(RUN[name], seed + number, size) for number, size in enumerate(sizes)]
         for future in as_completed(waiting):

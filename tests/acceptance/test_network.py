@@ -9,23 +9,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
-import msgspec
 import pytest
 
 from salus.doors.demo import samples
 from tests.conformance.abci.test_real_program import needs_program
-from tests.support.port_row import free_row
+from tests.support.live_network import PROGRAM, Network, wait_for
 
 pytestmark = [pytest.mark.slow, needs_program]
-
-PROGRAM = "from salus.doors.cli.main import main; main()"
 
 LIAR = """
 from salus.machine import block
@@ -34,75 +28,7 @@ block.app_hash = lambda *parts: bytes(reversed(honest(*parts)))
 """
 """A member whose program has another rule: its blocks are the same, its app hash is not."""
 
-NAMES = ("north", "south", "lab", "insurer")
 PATIENTS = 2
-WAIT_S = 120.0
-
-
-class Network:
-    """A folder that `salus demo --network` filled, and the processes that run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.first_port = free_row(3 * len(NAMES))
-        self.log = folder / "up.log"
-
-    def salus(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-c", PROGRAM, *words, "--data", str(self.folder)]
-        return subprocess.run(command, capture_output=True, timeout=120, check=False)
-
-    @contextmanager
-    def up(self) -> Iterator[None]:
-        """`salus network up`, until all vote; ends all at the end."""
-        words = ["network", "up", "--data", str(self.folder), "--port", str(self.first_port)]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *words], stdout=log, stderr=log
-            )
-        try:
-            wait_for(self.is_well)
-            yield
-        finally:
-            process.terminate()
-            assert 0 == process.wait(WAIT_S), self.log.read_text()
-
-    def status(self) -> tuple[int, dict[str, Any]]:
-        """Exit code, and what it says; nothing before the folder is laid out."""
-        ran = self.salus("network", "status", "--json")
-        return ran.returncode, msgspec.json.decode(ran.stdout or b"{}")
-
-    def is_well(self) -> bool:
-        """All four answer, vote, and stand at one height with one app hash."""
-        code, told = self.status()
-        members = told.get("members", [])
-        stand = {(one.get("height"), one.get("app_hash"), one.get("voting")) for one in members}
-        return code == 0 and len(stand) == 1 and "yes" in stand.pop()
-
-    def height(self) -> int:
-        """Of the first member's ledger."""
-        return int(self.get("north", "/v1/status")["height"])
-
-    def get(self, name: str, path: str) -> Any:
-        return httpx.get(self.url(name) + path, timeout=30).raise_for_status().json()
-
-    def operate(self, name: str, method: str, path: str, **rest: Any) -> Any:
-        """One of a member's operator routes."""
-        token = (self.folder / "keys" / name / "operator.token").read_text()
-        answer = httpx.request(
-            method,
-            f"{self.url(name)}/{name}/gateway/v1{path}",
-            headers={"authorization": f"Bearer {token}"},
-            timeout=60,
-            **rest,
-        )
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.first_port + NAMES.index(name)}"
-
-    def pid(self, name: str) -> int:
-        return int((self.folder / f"{name}.pid").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +38,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     ran = made.salus("demo", "--network", "--patients", "1")
     assert 0 == ran.returncode, ran.stderr.decode()
     return made
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    """Wait for other processes."""
-    end_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < end_s
-        time.sleep(0.2)
 
 
 def grant(network: Network) -> str:
@@ -176,6 +94,8 @@ def test_another_history_is_found_and_mended(network: Network) -> None:
             assert "lab" == difference["name"]
             assert height < difference["height"] <= network.height()
             wait_for(lambda: "lab's app hash differs" in network.log.read_text())
+            # It met a block that contradicts its state, and says so itself.
+            wait_for(lambda: "engine.halted" in (network.folder / "liar.log").read_text())
         assert before == opened(network, given)
 
     assert 0 == network.salus("network", "rejoin", "lab").returncode

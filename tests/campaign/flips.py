@@ -96,9 +96,7 @@ def _flip(path: Path, bit: int) -> None:
 def _judge(folder: NodeFolder, expected: Served, place: str, flips: Flips) -> str | None:
     """Count the flip; says what is wrong if it is neither found nor harmless."""
     try:
-        report = audit_folder(
-            folder.path, folder.genesis, workers=0, segment_bytes=folder.segment_bytes
-        )
+        report = audit_folder(folder.path, folder.genesis, workers=0)
     except Exception as error:  # noqa: BLE001 (an audit must survive any damage)
         return f"the audit failed with {type(error).__name__}: {error}"
     if not report.sound:

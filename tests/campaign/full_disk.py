@@ -27,7 +27,7 @@ from salus.node.ledger import Ledger
 from salus.node.mempool import Done, StorageFull
 from salus.node.ports import RealClock
 from salus.node.verify_pool import VerifyPool
-from tests.campaign.engine import LIFETIME_MS, SEGMENT_BYTES, make_folder, open_folder
+from tests.campaign.engine import LIFETIME_MS, make_folder, open_folder
 from tests.support.machine import Actor
 
 DISK_BYTES = 32 * 1024 * 1024
@@ -96,9 +96,7 @@ class Story:
                 self._resume(engine)
         with closing(open_folder(self._home, reserve_bytes=RESERVE_BYTES)) as ledger:
             self._read_everything(ledger)
-        report = audit_folder(
-            self._home / "node", self._genesis, workers=0, segment_bytes=SEGMENT_BYTES
-        )
+        report = audit_folder(self._home / "node", self._genesis, workers=0)
         assert report.sound, str(report.findings[0])
 
     def _fill(self) -> None:

@@ -22,7 +22,6 @@ from salus.node.audit.report import Report
 from salus.node.audit.segments import read_journal
 from salus.node.record import BlockRecord, Result, read_record
 from salus.node.verify_pool import VerifyPool
-from tests.campaign.engine import SEGMENT_BYTES
 
 SIGNATURE_INVALID = 8
 
@@ -49,7 +48,7 @@ def main(folder: str, levels: str, workers: str) -> int:
 
 
 def _records(home: Path, genesis: bytes, report: Report) -> Iterator[BlockRecord]:
-    journal = read_journal(home / "node" / "journal", network_id(genesis), SEGMENT_BYTES, report)
+    journal = read_journal(home / "node" / "journal", network_id(genesis), report)
     for span in journal.spans:
         for _, payload in span.payloads():
             yield read_record(payload)

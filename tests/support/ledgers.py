@@ -35,6 +35,7 @@ from salus.node.ordering import OwnOrdering, PeerOrdering
 from salus.node.peers import Identity, Peer, PeerDoor, Transport, peer_down
 from salus.node.proofs import Proofs
 from salus.node.replica import BlocksAsked, Replica, blocks_after
+from salus.node.signed_request import Request
 from salus.node.verify_pool import VerifyPool
 from tests.support.machine import GENESIS_MS, LIFETIME_MS, Actor
 
@@ -264,12 +265,12 @@ class Nodes:
         return self.running[0].ordering.fresh_tip().height
 
     def transport(self, number: int) -> Transport:
-        """Bytes to a member's door, if it runs."""
+        """Signed requests to a member's door, if it runs."""
 
-        def carry(call: bytes) -> bytes:
+        def carry(request: Request) -> bytes:
             if number not in self.running:
                 raise peer_down("it does not run")
-            return self.running[number].door.answer(call)
+            return self.running[number].door.answer(request)
 
         return carry
 

@@ -1,5 +1,6 @@
 """Ports in a row that nobody listens on, for layouts that count upwards."""
 
+import os
 import socket
 from contextlib import ExitStack
 
@@ -9,8 +10,11 @@ LAST = 32_000
 
 
 def free_row(count: int) -> int:
-    """The first of `count` ports in a row that are free at this moment."""
-    for first in range(FIRST, LAST, count):
+    """The first of `count` ports in a row that are free now; each process looks elsewhere first."""
+    rows = range(FIRST, LAST - count, count)
+    begin = os.getpid() % len(rows)
+    order: list[int] = [*rows[begin:], *rows[:begin]]
+    for first in order:
         if _all_free(range(first, first + count)):
             return first
     raise AssertionError(f"no {count} free ports in a row")

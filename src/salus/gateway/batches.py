@@ -10,6 +10,7 @@ a crash the same bytes are sent again, and one transaction comes of it (`interop
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from salus.base import codec
 from salus.base.codec import Struct
@@ -155,7 +156,8 @@ class Batches:
         answers = self._office.ask_all(
             self._office.members(), PUT, PutAsked(container=sealed.container), SignedReceipt
         )
-        view = self._office.view()
+        # A receipt names the block its giver had; the own copy may not have that one yet.
+        view = self._office.view_at(_newest_checked(answers))
         roles: dict[bytes, int] = {}
         receipts = []
         for member, answer in sorted(answers.items()):
@@ -204,6 +206,16 @@ class Batches:
             f"{seats.threshold} are needed; nothing was committed: see which nodes are down, then "
             "try again",
         )
+
+
+def _newest_checked(answers: Mapping[bytes, SignedReceipt | Problem]) -> int:
+    """The newest block time that receipts claim, sound or not; 0 if there are none."""
+    newest = 0
+    for answer in answers.values():
+        if isinstance(answer, SignedReceipt):
+            with suppress(codec.Malformed):
+                newest = max(newest, codec.decode(answer.receipt, StorageReceipt).checked)
+    return newest
 
 
 def _sound(

@@ -24,12 +24,17 @@ from salus.modules.members.state import SEALING
 from salus.node.keys import MemberKeys
 from salus.node.mempool import Done
 from salus.node.node import Node
+from salus.node.tracing import traces
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=Struct)
 
 ASKED_AT_ONCE = 8
 """Members asked in parallel."""
+
+CATCH_UP_S = 2.0
+"""A member that has the newest block may be ahead of the own copy by its travel and its sync; one
+that names a time to come costs its askers no more than this."""
 
 
 class Office:
@@ -60,6 +65,17 @@ class Office:
     def view(self) -> StateView:
         """The ledger's state at the own node's tip."""
         return self._node.ledger.view()
+
+    def view_at(self, time_ms: int) -> StateView:
+        """The state once its block time has reached one that others named, or after two seconds."""
+        ledger, end_s = self._node.ledger, self._node.clock.monotonic() + CATCH_UP_S
+        tip = ledger.tip
+        while tip.time_ms < time_ms and (left_s := end_s - self._node.clock.monotonic()) > 0:
+            newer = ledger.wait_above(tip.height, left_s)
+            if newer.height == tip.height:
+                break
+            tip = newer
+        return ledger.view()
 
     def tag(self, tag: bytes) -> TagRecord | None:
         """A tag's row, or None."""
@@ -132,7 +148,7 @@ class Office:
                 return problem
 
         wanted = list(asked)
-        return dict(zip(wanted, self._threads.map(call, wanted), strict=True))
+        return dict(zip(wanted, self._threads.map(traces.carried(call), wanted), strict=True))
 
     def close(self) -> None:
         """Let the threads end."""
