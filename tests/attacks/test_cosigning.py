@@ -9,7 +9,8 @@ from salus.base import codec, note
 from salus.base.errors import Problem
 from salus.base.note import COSIGNER, Checkpoint, Line, Note, Signer
 from salus.node.cosigner import CosignAsked, Cosigned, Cosigner
-from salus.node.peers import Answer, Call, SignedCall
+from salus.node.peers import Answer
+from salus.node.signed_request import Request
 from tests.support.ledgers import Chain, FakeClock, Nodes, add_block, term
 
 
@@ -165,9 +166,8 @@ def test_two_liars_make_no_quorum(nodes: Nodes, monkeypatch: pytest.MonkeyPatch,
     checkpoints = origin.checkpoints
     monkeypatch.setattr(checkpoints, "_newest", None)
 
-    def answer(data: bytes) -> bytes:
-        call = codec.decode(codec.decode(data, SignedCall).call, Call)
-        asked = codec.decode(call.body, CosignAsked)
+    def answer(request: Request) -> bytes:
+        asked = codec.decode(request.body, CosignAsked)
         if lie == "words":
             return no("SizeKnown", "five")
         if lie == "sizes":

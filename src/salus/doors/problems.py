@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from salus.base.codec import Malformed
-from salus.base.errors import Category, Fault, Problem, Refusal
+from salus.base.errors import Category, Fault, Outdated, Problem, Refusal
 
 log = structlog.get_logger()
 
@@ -95,6 +95,8 @@ def tell(error: BaseException) -> Told:
             return _problem(error)
         case Malformed():
             return Told("Malformed", str(error), Category.MALFORMED)
+        case Outdated():
+            return Told("Outdated", str(error), error.category)
         case Fault():
             return _fault(error, str(error))
         case _:

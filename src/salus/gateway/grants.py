@@ -24,7 +24,7 @@ from salus.gateway.desk import Desk
 from salus.gateway.keyring import Keyring, Patient
 from salus.gateway.office import Office
 from salus.gateway.sheets import Sheets
-from salus.gateway.terms import HOUR_MS, HOUSE, GrantAsked, checked, terms_of
+from salus.gateway.terms import HOUSE, GrantAsked, checked, terms_of
 from salus.modules.consent import queries as consent
 from salus.modules.consent.messages import PutGrant, RevokeGrant, StopTag
 from salus.node.mempool import Done
@@ -32,7 +32,7 @@ from salus.sealed import acts
 from salus.sealed.acts import StopTagAct
 from salus.sealed.grants import PutGrantAct, RevokeGrantAct, Terms, commitment
 
-__all__ = ["HOUR_MS", "HOUSE", "Given", "GrantAsked", "Grants"]
+__all__ = ["HOUSE", "Given", "GrantAsked", "Grants"]
 
 log = structlog.get_logger()
 

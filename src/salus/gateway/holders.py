@@ -16,6 +16,7 @@ from salus.base.errors import Category, Problem
 from salus.gateway.office import Office
 from salus.machine.context import StateView
 from salus.modules.records import queries as records
+from salus.node.tracing import traces
 from salus.node.vault.messages import GROUPS, GroupsAsk, GroupsAsked, GroupsFound, ReaderAsks
 from salus.sealed import container as containers
 from salus.sealed.checks import check_blobs
@@ -36,6 +37,7 @@ class Fetched:
     """Members that served nothing, or something false, and why."""
 
 
+@traces.spanned("session.fetch")
 def fetch(office: Office, reader: ReaderAsks) -> Fetched:
     """
     Ask holders for all groups in a reader's sight, this member's own vault first.

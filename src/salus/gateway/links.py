@@ -6,12 +6,11 @@ For patients in custody the gateway signs its own; one lasts thirteen months at 
 
 from typing import NamedTuple
 
+from salus.base.types import DAY_MS
 from salus.client.wallet import CompartmentKeys
 from salus.gateway.office import Office
 from salus.sealed import acts
 from salus.sealed.acts import Link, Signed
-
-DAY_MS = 24 * 3_600_000
 
 LINK_MS = 365 * DAY_MS
 """A year: well within the thirteen months a link may last."""

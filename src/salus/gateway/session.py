@@ -22,6 +22,7 @@ from salus.gateway.holders import Fetched, common, fetch
 from salus.gateway.office import Office
 from salus.gateway.packages import Received
 from salus.gateway.witnesses import Announced, Collected, collect
+from salus.node.tracing import traces
 from salus.node.vault.messages import ReaderAsks
 from salus.sealed.container import Container
 from salus.sealed.days import WindowSeeds
@@ -105,6 +106,7 @@ class Session:
             except Problem as problem:
                 self.unopened.append(Unopened(batch, number, problem))
 
+    @traces.spanned("session.announce")
     def _announce(self) -> Announced:
         """Put the intent on the ledger; returns when its block is final here."""
         key = SealingKey.random()

@@ -12,7 +12,7 @@ from salus.base.codec import Struct
 from salus.base.errors import Category, Problem
 from salus.base.hashing import domain_hash
 from salus.base.signing import SigningKey
-from salus.base.types import U16, Hash32, Id16
+from salus.base.types import DAY_MS, U16, Hash32, Id16
 from salus.gateway.desk import Desk
 from salus.gateway.office import Office
 from salus.modules.members import queries as members
@@ -30,7 +30,7 @@ PHYSICIAN = 1
 ISSUERS_NEEDED = 2
 """Who vouch for a person (corrections 4)."""
 
-YEAR_MS = 365 * 24 * 3_600_000
+YEAR_MS = 365 * DAY_MS
 
 
 class Person(Struct, frozen=True):

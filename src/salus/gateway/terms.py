@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from salus.base import codec
 from salus.base.errors import Category, Problem
+from salus.base.types import HOUR_MS
 from salus.client.wallet import Compartment, CompartmentKeys, Wallet
 from salus.gateway.office import Office
 from salus.gateway.residual import labels_rule
 from salus.sealed.days import DAY_MAX
 from salus.sealed.grants import Item, Reader, Terms, read_terms
 
-HOUR_MS = 3_600_000
 SESSIONS_PER_DAY = 50
 
 HOUSE = bytes(16)

@@ -14,6 +14,7 @@ from salus.base.sealing import SealingKey, SealRefused
 from salus.gateway.announcements import Posted
 from salus.gateway.office import Office
 from salus.modules.consent import queries as consent
+from salus.node.tracing import traces
 from salus.node.witness.messages import RELEASE, ReleaseReply
 from salus.sealed.grants import Leaf
 from salus.sealed.release import (
@@ -52,6 +53,7 @@ class Collected:
     """Witnesses that gave nothing, and why."""
 
 
+@traces.spanned("session.collect")
 def collect(
     office: Office, announced: Announced, shown: ShownTerms, wants: Sequence[Want]
 ) -> Collected:

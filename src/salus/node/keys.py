@@ -15,6 +15,9 @@ from salus.base.sealing import SealingKey
 from salus.base.signing import SigningKey, member_id
 from salus.node.small_file import write_whole
 
+NAMED = "member.id"
+"""Beside the keys, hex: the member's id, which outlives its first transaction key."""
+
 
 class Use(enum.IntEnum):
     """What a secret is for; 1-6 as on the ledger, above that the member's own."""
@@ -49,11 +52,13 @@ class MemberKeys:
     retention: bytes
     house: bytes
     storage: bytes
+    named: bytes | None = None
+    """The member's id once its first transaction key, which gave it, was replaced."""
 
     @property
     def member(self) -> bytes:
-        """The member's id, if the transaction key is its first; 16 B."""
-        return member_id(self.transaction.public)
+        """The member's id, 16 B: the noted one, else that of the transaction key."""
+        return member_id(self.transaction.public) if self.named is None else self.named
 
     def __repr__(self) -> str:
         """Nothing secret."""
@@ -82,7 +87,8 @@ def make_keys(folder: Path, passphrase: bytes) -> MemberKeys:
 
 def load_keys(folder: Path, *, passphrase: bytes | None = None, demo: bool = False) -> MemberKeys:
     """Read a member's secrets; raises Problem KeyFileMissing, KeyFileExposed, KeyFileDemo, …."""
-    secrets = {use: _read(folder / use.file_name, use, passphrase, demo=demo) for use in Use}
+    secrets = {use: read_secret(folder / use.file_name, use, passphrase, demo=demo) for use in Use}
+    named = folder / NAMED
     return MemberKeys(
         transaction=SigningKey(secrets[Use.TRANSACTION]),
         sealing=SealingKey(secrets[Use.SEALING]),
@@ -91,10 +97,12 @@ def load_keys(folder: Path, *, passphrase: bytes | None = None, demo: bool = Fal
         retention=secrets[Use.RETENTION],
         house=secrets[Use.HOUSE],
         storage=secrets[Use.STORAGE],
+        named=bytes.fromhex(named.read_text()) if named.exists() else None,
     )
 
 
-def _read(path: Path, use: Use, passphrase: bytes | None, *, demo: bool) -> bytes:
+def read_secret(path: Path, use: int, passphrase: bytes | None, *, demo: bool) -> bytes:
+    """The secret of one file, 32 B; raises Problem KeyFileMissing, KeyFileExposed, …."""
     if not path.exists():
         raise _problem("KeyFileMissing", f"expected {path.name}; make it by `salus keys new`")
     status = path.stat()

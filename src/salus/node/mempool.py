@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from salus.base.errors import Category, Problem, Refusal
 from salus.base.limits import (
@@ -23,6 +24,9 @@ from salus.base.limits import (
 from salus.machine.block import Receipt
 from salus.machine.refusals import NonceUsed
 from salus.machine.transaction import Transaction
+
+if TYPE_CHECKING:
+    from salus.node.telemetry import Way
 
 POOL_CODE = 32_000
 """Admission's codes begin above every module's; they never stand in a receipt."""
@@ -65,6 +69,11 @@ class Done:
     id: bytes
     height: int
     position: int
+    """Among the block's transactions, from 0."""
+
+    index: int
+    """Of its entry in the log."""
+
     receipt: Receipt
 
 
@@ -83,6 +92,8 @@ class Ticket:
     transaction: Transaction
     member: bytes = b""
     done: "Future[Done]" = field(default_factory=_promise)
+    way: "Way | None" = None
+    """Its trace, if one is kept."""
 
 
 @dataclass(slots=True)

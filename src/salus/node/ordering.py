@@ -12,6 +12,7 @@ from salus.base.codec import Struct
 from salus.base.errors import Category, Problem
 from salus.base.types import Count, Hash32, Height
 from salus.machine.block import Receipt
+from salus.node.decided import Decided
 from salus.node.embedded import EmbeddedEngine
 from salus.node.ledger import Ledger, Tip
 from salus.node.mempool import Done
@@ -90,6 +91,7 @@ class PeerOrdering:
     def __init__(self, ledger: Ledger, orderer: Peer) -> None:
         """`ledger`: the own copy, fed by a Replica."""
         self._ledger = ledger
+        self._decided = Decided(ledger)
         self._orderer = orderer
 
     def submit(self, envelope: bytes) -> Done:
@@ -97,17 +99,15 @@ class PeerOrdering:
         transaction_id = self._ledger.machine.form.read(envelope).id
         answer = self._ask(SUBMIT, envelope, DoneAnswer)
         self._wait(answer.height)
-        found = self._ledger.find(transaction_id)
-        if found is None:
+        done = self._decided.find(transaction_id)
+        if done is None:
             raise Problem(
                 Category.UNKNOWN_OUTCOME,
                 "UnknownOutcome",
                 f"the ordering member names block {answer.height}, which does not hold it; send "
                 "the same bytes again, and tell the other members if it happens twice",
             )
-        height, position = found
-        receipt = self._ledger.receipts(height).receipts[position]
-        return Done(transaction_id, height, position, receipt)
+        return done
 
     def fresh_tip(self) -> Tip:
         """Ask the ordering member to renew, then wait for the own copy."""

@@ -23,7 +23,7 @@ from salus.node.audit.report import Finding, Report
 from salus.node.audit.segments import read_journal
 from salus.node.folder_lock import FolderLock
 from salus.node.journal_repair import Inspection
-from salus.node.journal_segment import SEGMENT_BYTES, Damage
+from salus.node.journal_segment import Damage
 from salus.node.journal_spare import SPARE
 from salus.node.ledger import Ledger
 from salus.node.record import BlockRecord, read_record
@@ -63,34 +63,33 @@ def repair(
     *,
     dry_run: bool = True,
     source: Path | None = None,
-    segment_bytes: int = SEGMENT_BYTES,
     workers: int | None = None,
 ) -> Plan:
     """
     Plan the repair of a stopped node's folder, and do it unless `dry_run`.
 
     `source`: the folder of another member's stopped node, or its archive: the journal is taken from
-    there as far as the own one is damaged or too short. `segment_bytes`, `workers`: see
-    `audit_folder`. Raises Problem FolderUnknown, FolderInUse, HistoriesDiffer, and Fault: a record
-    of the source is not what executing it gives.
+    there as far as the own one is damaged or too short. `workers`: see `audit_folder`. Raises
+    Problem FolderUnknown, FolderInUse, HistoriesDiffer, and Fault: a record of the source is not
+    what executing it gives.
     """
-    report = audit_folder(folder, genesis, workers=workers, segment_bytes=segment_bytes)
-    found = journal_repair.inspect(folder / "journal", segment_bytes=segment_bytes)
+    report = audit_folder(folder, genesis, workers=workers)
+    found = journal_repair.inspect(folder / "journal")
     plan = Plan()
     places = {finding.place for finding in report.findings}
     areas = {finding.area for finding in report.findings}
     if source is not None:
-        _check_same_history(source, genesis, found, segment_bytes)
+        _check_same_history(source, genesis, found)
     _plan_journal(plan, report, found, source)
     doomed = list(_doomed(folder, plan, areas, places))
     plan.left = [one for one in report.findings if not _is_ended(one, doomed, folder, source)]
     if not dry_run:
         lock = FolderLock(folder)
         try:
-            _remove(folder, doomed, segment_bytes, cut=found.damage is not None)
+            _remove(folder, doomed, cut=found.damage is not None)
         finally:
             lock.release()
-        plan.tip_height = _replay(folder, genesis, source, segment_bytes)
+        plan.tip_height = _replay(folder, genesis, source)
         plan.done = True
     return plan
 
@@ -154,17 +153,10 @@ def _is_ended(finding: Finding, doomed: Sequence[Path], folder: Path, source: Pa
     )
 
 
-def _check_same_history(
-    source: Path, genesis: bytes, found: Inspection, segment_bytes: int
-) -> None:
+def _check_same_history(source: Path, genesis: bytes, found: Inspection) -> None:
     """Check that the source's journal begins with the sound part of the own one."""
     chain = next(
-        (
-            value
-            for height, value in _chains(source, genesis, segment_bytes)
-            if height == found.tip_height
-        ),
-        None,
+        (value for height, value in _chains(source, genesis) if height == found.tip_height), None
     )
     if found.records and chain != found.chain:
         raise Problem(
@@ -175,36 +167,35 @@ def _check_same_history(
         )
 
 
-def _chains(source: Path, genesis: bytes, segment_bytes: int) -> Iterator[tuple[int, bytes]]:
+def _chains(source: Path, genesis: bytes) -> Iterator[tuple[int, bytes]]:
     """Height and chain value of each of the source's records."""
-    journal = read_journal(source / "journal", network_id(genesis), segment_bytes, Report("log"))
+    journal = read_journal(source / "journal", network_id(genesis), Report("log"))
     for span in journal.spans:
         yield from span.chains()
 
 
-def _remove(folder: Path, doomed: Sequence[Path], segment_bytes: int, *, cut: bool) -> None:
+def _remove(folder: Path, doomed: Sequence[Path], *, cut: bool) -> None:
     for path in doomed:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
     if cut:
-        journal_repair.repair(folder / "journal", act=True, segment_bytes=segment_bytes)
+        journal_repair.repair(folder / "journal", act=True)
 
 
-def _replay(folder: Path, genesis: bytes, source: Path | None, segment_bytes: int) -> int:
+def _replay(folder: Path, genesis: bytes, source: Path | None) -> int:
     """Open the ledger, which replays it, and add the source's blocks; gives the tip's height."""
-    opened = Ledger.open(folder, machine(), genesis, segment_bytes=segment_bytes)
-    with closing(opened) as ledger:
-        for record in () if source is None else _records(source, genesis, segment_bytes):
+    with closing(Ledger.open(folder, machine(), genesis)) as ledger:
+        for record in () if source is None else _records(source, genesis):
             if record.height > ledger.tip.height:
                 _add(ledger, record)
         return ledger.tip.height
 
 
-def _records(source: Path, genesis: bytes, segment_bytes: int) -> Iterator[BlockRecord]:
+def _records(source: Path, genesis: bytes) -> Iterator[BlockRecord]:
     """The source's records up to its own first damage."""
-    journal = read_journal(source / "journal", network_id(genesis), segment_bytes, Report("log"))
+    journal = read_journal(source / "journal", network_id(genesis), Report("log"))
     for span in journal.spans:
         try:
             for _, payload in span.payloads():

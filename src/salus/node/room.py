@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from salus.base.errors import Category, Problem
+
 RESERVE_BYTES = 256 * 1024 * 1024
 """RocksDB's write-ahead log of 128 MB, its memtables of 64 MB written out, and as much for tables
 it merges; log files and journal are small beside that."""
@@ -38,10 +40,16 @@ class Room:
             self._looked_s = now_s
         return self._free < self._reserve_bytes
 
-    @property
-    def gone(self) -> bool:
-        """Whether no block may be begun either: a quarter of the reserve is left for a stop."""
-        return self._free_bytes() < self._reserve_bytes // 4
+    def check(self) -> None:
+        """Raise Problem StorageFull if no block or start may be begun: a quarter is for a stop."""
+        least, free = self._reserve_bytes // 4, self._free_bytes()
+        if free < least:
+            raise Problem(
+                Category.UNAVAILABLE,
+                "StorageFull",
+                f"expected {least} bytes free on the ledger's disk, found {free}: free some space. "
+                "A node that runs goes on by itself; one that did not start is started again",
+            )
 
     def _free_bytes(self) -> int:
         disk = os.statvfs(self._folder)

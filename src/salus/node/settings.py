@@ -15,6 +15,7 @@ from salus.base.errors import Category, Problem
 from salus.modules.members import rules
 from salus.node import tls
 from salus.node.comet.home import CometHome
+from salus.node.comet.nodes import HOST_PORT, NodeAddress, read_nodes
 from salus.node.directory import Reached
 from salus.node.journal import SEGMENT_BYTES
 
@@ -28,12 +29,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
 
-HOST_PORT = r"[a-z0-9.\-]+:[0-9]{1,5}\Z"
-
 HostPort = Annotated[str, msgspec.Meta(pattern=rf"^{HOST_PORT}")]
-
-NodeAddress = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{40}}@{HOST_PORT}")]
-"""A node among its peers: its key's address (20 B in hex), host and port."""
 
 SOCKET_BYTES_MAX = 107
 """A Unix socket's path (`sockaddr_un` of Linux has 108 B with the zero at the end)."""
@@ -59,7 +55,7 @@ class MemberTable(Table, frozen=True):
     """The network's genesis file, the same bytes at every member."""
 
     orderer: MemberHex = ""
-    """Whose embedded engine orders the blocks; empty with a `[comet]` table."""
+    """Whose embedded engine orders the blocks; left out in a network that never had one."""
 
     demo_keys: bool = False
     """Whether keys marked as a demo's are taken; never with real people's records."""
@@ -90,7 +86,11 @@ class PeerDoorTable(Table, frozen=True):
 
 
 class CometTable(Table, frozen=True):
-    """`[comet]`: this member's CometBFT, in a network whose members vote on each block."""
+    """
+    `[comet]`: this member's CometBFT, in a network whose members vote on each block.
+
+    Beside `member.orderer` it counts once the ledger has moved into a network.
+    """
 
     folder: str
     """Node key, newest vote and CometBFT's blocks; beside the member's folder, not inside it."""
@@ -99,7 +99,7 @@ class CometTable(Table, frozen=True):
     """`host:port` at which the other members' nodes connect."""
 
     peers: list[NodeAddress] = []
-    """The other members' nodes, each `<node id>@<host:port>`."""
+    """The other members' nodes, each `<node id>@<host:port>`; `salus network join` notes more."""
 
 
 class LedgerTable(Table, frozen=True):
@@ -113,6 +113,16 @@ class LedgerTable(Table, frozen=True):
 
     verify_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
     """Processes that check signatures; default cores - 1; 0: in the node's own."""
+
+
+class TelemetryTable(Table, frozen=True):
+    """`[telemetry]`: traces of what the node does, for OpenTelemetry; off without a collector."""
+
+    traces: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
+    """`http://host:port` of a collector that takes OTLP over HTTP; empty: no traces."""
+
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
+    """Share of the traces that are kept; a request with a `traceparent` chooses for itself."""
 
 
 class PeerTable(Table, frozen=True):
@@ -136,6 +146,7 @@ class Settings(Table, frozen=True):
     peer_door: PeerDoorTable
     door: DoorTable = DoorTable()
     ledger: LedgerTable = LedgerTable()
+    telemetry: TelemetryTable = TelemetryTable()
     comet: CometTable | None = None
     peers: list[PeerTable] = []
 
@@ -164,11 +175,13 @@ class Place:
 
     @property
     def comet(self) -> CometHome | None:
-        """CometBFT's folder and addresses, made whole; None where one member orders."""
+        """CometBFT's folder and addresses, made whole; None where one member orders for ever."""
         table = self.settings.comet
         if table is None:
             return None
-        return CometHome(self.path(table.folder).absolute(), table.listen, tuple(table.peers))
+        folder = self.path(table.folder).absolute()
+        peers = dict.fromkeys((*table.peers, *read_nodes(folder)))
+        return CometHome(folder, table.listen, tuple(peers))
 
     def reached(self) -> dict[bytes, Reached]:
         """The `[[peers]]`, certificates read; raises Problem CertificateMalformed."""
@@ -187,8 +200,8 @@ def read_settings(path: Path) -> Place:
     Read and check the file.
 
     Raises Problem SettingsMissing, SettingsMalformed (too long, no TOML, an unknown or missing
-    setting, a value out of range, an address that is none, two entries of one member, neither or
-    both of `orderer` and `[comet]`, a folder too long for CometBFT's sockets).
+    setting, a value out of range, an address that is none, two entries of one member, neither
+    `orderer` nor `[comet]`, a folder too long for CometBFT's sockets).
     """
     try:
         data = path.read_bytes()
@@ -229,8 +242,8 @@ def _check_addresses(settings: Settings) -> None:
 
 def _check_engine(place: Place) -> None:
     home = place.comet
-    if (home is None) == (not place.settings.member.orderer):
-        raise _malformed("either member.orderer, who then orders alone, or a [comet] table")
+    if home is None and not place.settings.member.orderer:
+        raise _malformed("member.orderer, who then orders alone, or a [comet] table")
     if home is not None and len(bytes(home.abci_socket)) > SOCKET_BYTES_MAX:
         raise _malformed(
             f"a [comet] folder whose sockets have paths of at most {SOCKET_BYTES_MAX} bytes, found "

@@ -9,7 +9,10 @@ lock, and keeps only what no block changed since it was read.
 from collections.abc import Iterable
 
 GENERATION_MAX = 8_192
-"""Rows in each of the two generations: some 4 MB at 250 B a row."""
+"""Rows in each of the two generations: some 4 MB at 250 B a row, 16 MiB at most."""
+
+ROW_BYTES_MAX = 1_024
+"""A longer value is not kept: a row may have 64 KiB, and memory stays bounded."""
 
 
 class Recent:
@@ -28,7 +31,9 @@ class Recent:
         return self._young.get(key) or self._old.get(key)
 
     def keep(self, key: bytes, value: bytes) -> None:
-        """Remember a value that is not empty."""
+        """Remember a value that is neither empty nor long."""
+        if len(value) > ROW_BYTES_MAX:
+            return
         if len(self._young) >= self._most:
             self._old = self._young
             self._young = {}

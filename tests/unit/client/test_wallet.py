@@ -2,7 +2,7 @@
 
 from salus.base.signing import verify
 from salus.client.wallet import Compartment, Wallet
-from salus.sealed.days import DAY_MAX, SEED_BYTES, day_slot, secret_in
+from salus.sealed.days import DAY_MAX, SEED_BYTES, SlotSecrets, day_slot
 
 WALLET = Wallet(bytes(range(32)))
 
@@ -55,7 +55,7 @@ def test_the_whole_calendar_is_the_generations_root() -> None:
 
     assert (0, DAY_MAX, SEED_BYTES) == (seeds.first_day, seeds.last_day, len(seeds.nodes))
     assert keys.generation_root(0) == seeds.nodes
-    assert keys.slot_key(0, day_slot(9)).private == secret_in(seeds, day_slot(9))
+    assert keys.slot_key(0, day_slot(9)).private == SlotSecrets(seeds).secret(day_slot(9))
 
 
 def test_nothing_shows_the_root() -> None:

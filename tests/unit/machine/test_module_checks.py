@@ -10,6 +10,7 @@ from salus.chain import MODULES
 from salus.machine.declarations import Declarations
 from salus.machine.execute import Machine
 from salus.machine.module import Message, Module, Parameter, snake_case
+from salus.machine.refusals import KeyUnknown
 from salus.modules.audit.module import MODULE as AUDIT
 from salus.modules.members.module import MODULE as MEMBERS
 from salus.state.tables import Table, raw
@@ -88,4 +89,5 @@ def test_the_machine_without_members_asks_no_one() -> None:
 
     assert machine.next_due(Ledger(members=1).context()) is None
     assert 86_400_000 == machine.lifetime_ms(Ledger(members=1).context())
-    assert bytes(16) == machine.member_of(Ledger(members=1).context(), bytes(16))
+    with pytest.raises(KeyUnknown):
+        machine.signer(Ledger(members=1).context(), bytes(16))

@@ -18,95 +18,13 @@ from salus.node import whole_history
 from salus.node.archive import CHUNK, ChunkAsked, Stated, routes
 from salus.node.history import HistoryIncomplete
 from salus.node.ledger import Ledger
-from salus.node.peers import Identity, Peer, PeerDoor, peer_down
-from salus.node.rejoin import has_blocks, rejoin_by_blocks, rejoin_by_snapshot
+from salus.node.peers import peer_down
+from salus.node.rejoin import has_blocks, rejoin_by_blocks
 from salus.node.replica import ROUTE as BLOCKS
-from salus.node.replica import BlocksAsked, blocks_after
-from salus.node.snapshots import PART, Snapshots, snapshot_name
+from salus.node.snapshots import PART, snapshot_name
 from salus.node.whole_history import WholeHistory, take_over
-from tests.support.ledgers import SEGMENT_BYTES, Chain, FakeClock, add_block, term
-
-HEIGHT = 8
-SNAPSHOT = 6
-
-
-class Sender:
-    """A member that has everything, and may be made to lie or to be silent."""
-
-    def __init__(self, chain: Chain, number: int, folder: Path, clock: FakeClock) -> None:
-        self.member = chain.members[number].id
-        self.ledger = chain.open(folder / "ledger")
-        self.snapshots = Snapshots(folder / "snapshots", self.ledger, every_blocks=SNAPSHOT)
-        for nonce in range(HEIGHT):
-            add_block(self.ledger, chain.sign(0, term(nonce), nonce=nonce))
-        self.silent = False
-        self.asked: list[str] = []
-        self.handlers = {
-            **routes(self.ledger, self.snapshots),
-            BLOCKS: lambda _sender, body: codec.encode(
-                blocks_after(self.ledger, codec.decode(body, BlocksAsked))
-            ),
-        }
-        self.door = PeerDoor(
-            chain.network,
-            self.member,
-            self.ledger.view,
-            {route: self._heard(route) for route in self.handlers},
-            clock,
-            lambda _height: True,
-        )
-
-    def carry(self, call: bytes) -> bytes:
-        """The transport that leads here."""
-        if self.silent:
-            raise peer_down("it is silent")
-        return self.door.answer(call)
-
-    def wait_snapshot(self) -> None:
-        """The snapshot is made in a thread of its own."""
-        end_s = time.monotonic() + 20
-        while SNAPSHOT not in self.snapshots.heights():
-            assert time.monotonic() < end_s
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        """End its parts."""
-        self.snapshots.close()
-        self.ledger.close()
-
-    def _heard(self, route: str) -> Callable[[bytes, bytes], bytes]:
-        def answer(sender: bytes, body: bytes) -> bytes:
-            self.asked.append(route)
-            return self.handlers[route](sender, body)
-
-        return answer
-
-
-class Case:
-    """Member 3 lost its disk; 0, 1 and 2 have everything."""
-
-    def __init__(self, folder: Path) -> None:
-        self.chain = Chain(members=4)
-        self.clock = FakeClock()
-        self.folder = folder / "lost"
-        self.senders = [
-            Sender(self.chain, number, folder / str(number), self.clock) for number in range(3)
-        ]
-        for sender in self.senders:
-            sender.wait_snapshot()
-        me = self.chain.members[3]
-        identity = Identity(self.chain.network, me.id, me.service)
-        self.peers = [
-            Peer(identity, one.member, one.carry, self.clock, lambda: 0) for one in self.senders
-        ]
-
-    def rejoin(self) -> Stated:
-        """By a snapshot, into the lost folder."""
-        return rejoin_by_snapshot(self.folder, self.chain.machine, self.chain.genesis, self.peers)
-
-    def open(self) -> Ledger:
-        """The copy in the lost folder."""
-        return self.chain.open(self.folder)
+from tests.support.ledgers import SEGMENT_BYTES, add_block, term
+from tests.support.lost_member import HEIGHT, SNAPSHOT, Case, Sender, lie, raising
 
 
 @pytest.fixture
@@ -121,11 +39,6 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
         for sender in case.senders:
             stack.callback(sender.close)
         yield case
-
-
-def lie(answer: Callable[[bytes], bytes]) -> Callable[[bytes, bytes], bytes]:
-    """A handler that answers by the body alone."""
-    return lambda _sender, body: answer(body)
 
 
 def test_a_lost_member_has_the_others_state(case: Case) -> None:
@@ -235,7 +148,7 @@ def test_history_is_filled_in_and_takes_over(case: Case) -> None:
     case.rejoin()
     with closing(case.open()) as ledger:
         follow(case, ledger, HEIGHT - 1)
-        history = WholeHistory(case.folder, ledger, case.peers[0], segment_bytes=SEGMENT_BYTES)
+        history = WholeHistory(case.folder, ledger, case.peers[:1], segment_bytes=SEGMENT_BYTES)
         wait_for(lambda: history.complete)
         history.close()
         # What came after it was complete is added when it takes over.
@@ -263,7 +176,7 @@ def test_a_take_over_survives_a_crash(case: Case, moved: int) -> None:
     case.rejoin()
     with closing(case.open()) as ledger:
         follow(case, ledger, HEIGHT)
-        history = WholeHistory(case.folder, ledger, case.peers[0], segment_bytes=SEGMENT_BYTES)
+        history = WholeHistory(case.folder, ledger, case.peers[:1], segment_bytes=SEGMENT_BYTES)
         wait_for(lambda: history.complete)
         history.close()
     (case.folder / whole_history.TAKING_OVER).write_bytes(b"")
@@ -329,12 +242,3 @@ def test_blocks_that_nobody_brings_are_said(case: Case) -> None:
         sender.handlers[BLOCKS] = raising(HistoryIncomplete(SNAPSHOT))
     with closing(case.open()) as ledger, pytest.raises(Problem, match="BlocksMissing"):
         rejoin_by_blocks(ledger, case.peers, despite_missing=False)
-
-
-def raising(problem: Problem) -> Callable[[bytes, bytes], bytes]:
-    """A handler that says no."""
-
-    def answer(_sender: bytes, _body: bytes) -> bytes:
-        raise problem
-
-    return answer

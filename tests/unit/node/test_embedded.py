@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.base import codec
+from salus.base import codec, merkle
 from salus.base.envelope import Envelope
 from salus.machine.refusals import (
     BodyMalformed,
@@ -20,6 +20,7 @@ from salus.machine.refusals import (
     TransactionExpired,
 )
 from salus.modules.audit.messages import RecordLine
+from salus.node.decided import Decided
 from salus.node.embedded import EmbeddedEngine
 from salus.node.verify_pool import VerifyPool
 from tests.support.engines import held, refused
@@ -62,6 +63,23 @@ def test_an_answer_names_the_block_that_holds_it(engine: EmbeddedEngine, chain: 
     assert [data] == engine.ledger.record(1).txs
     assert GENESIS_MS == engine.ledger.tip.time_ms
     assert (1, 0) == engine.ledger.find(done.id)
+
+
+def test_an_answer_names_the_entry_in_the_log(engine: EmbeddedEngine, chain: Chain) -> None:
+    """Whoever asks later, by the same bytes or by the id, is told the same place."""
+    envelopes = [chain.sign(0, term(nonce), nonce=nonce) for nonce in range(3)]
+    ends = [engine.submit_and_wait(data) for data in envelopes]
+    log = engine.ledger
+
+    for done in ends:
+        entry = log.entries(done.height)[done.position]
+        path = log.path(done.index, log.tip.log_size)
+        leaf = merkle.leaf_hash(entry)
+        found = merkle.root_from_path(leaf, done.index, log.tip.log_size, path)
+
+        assert log.tip.log_root == found
+    assert ends == [Decided(log).find(done.id) for done in ends]
+    assert ends == [engine.submit_and_wait(data) for data in envelopes]
 
 
 KILLED = """

@@ -329,6 +329,7 @@ def test_a_writer_that_fails_leaves_nobody_waiting(
     assert wait_for(lambda: engine._failure is not None)
     with pytest.raises(Problem, match="NodeStopped"):
         engine.submit(data)
+    assert "its engine stopped at block" in str(engine.unready())
 
 
 def test_a_caller_who_waits_too_long_is_told_to_send_again(

@@ -15,6 +15,7 @@ from salus.node.ordering import DoneAnswer, HeightAnswer, PeerOrdering
 from salus.node.peers import Answer, Identity, Peer, peer_down
 from salus.node.record import BlockRecord, Result, read_record, record_of
 from salus.node.replica import Blocks, BlocksAsked, Replica, blocks_after
+from salus.node.signed_request import Request
 from salus.node.verify_pool import VerifyPool
 from tests.support.ledgers import VIEW, Chain, FakeClock, Nodes, add_block, execute, term
 from tests.support.machine import GENESIS_MS
@@ -34,12 +35,12 @@ class World:
     def follow(self, answer: Callable[[BlocksAsked], bytes]) -> Replica:
         """A replica that is answered so once, then finds nobody."""
 
-        def carry(call: bytes) -> bytes:
+        def carry(request: Request) -> bytes:
             if self.told.is_set():
                 raise peer_down("no more")
             self.told.set()
-            body = codec.decode(codec.decode(call, dict)["call"], dict)["body"]
-            return codec.encode(Answer(ok=answer(codec.decode(body, BlocksAsked))))
+            asked = codec.decode(request.body, BlocksAsked)
+            return codec.encode(Answer(ok=answer(asked)))
 
         actor = self.chain.members[1]
         identity = Identity(self.chain.network, actor.id, actor.service)
@@ -282,3 +283,27 @@ def test_a_stopped_copy_says_why(world: World) -> None:
 
     assert isinstance(replica.failure, Fault)
     replica.close()
+
+
+def test_a_copy_says_whether_it_is_fit_to_be_read(world: World) -> None:
+    """Behind while old blocks come, well once nothing is new, stopped with the block that lied."""
+    add_block(world.honest, world.chain.sign(0, VIEW, nonce=0))
+    record = read_record(world.honest.record_bytes(1))
+    world.clock.pass_ms(120_000)
+    replica = world.follow(lambda _: codec.encode(Blocks(records=[world.honest.record_bytes(1)])))
+    assert world.copy.wait_above(0, 10).height == 1
+    replica.close()
+    behind = replica.unready()
+    world.told.clear()
+    replica = world.follow(lambda _: codec.encode(Blocks(records=[])))
+    assert world.told.wait(10)
+    replica.close()
+    level = replica.unready()
+    world.told.clear()
+    replica = world.follow(lambda _: codec.encode(Blocks(records=[codec.encode(record)])))
+    assert world.told.wait(10)
+    replica.close()
+
+    assert "its copy is behind, at block 1, and catches up by itself" == behind
+    assert level is None
+    assert str(replica.unready()).startswith("its copy of the ledger stopped: block 2: ")

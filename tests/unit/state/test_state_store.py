@@ -12,7 +12,7 @@ from salus.base.errors import Category, Fault
 from salus.state import store as store_file
 from salus.state import tree
 from salus.state.proof import EMPTY, path_of, verify_absent, verify_present
-from salus.state.recent import Recent
+from salus.state.recent import ROW_BYTES_MAX, Recent
 from salus.state.store import HeightTooOld, HeightUnknown, StateStore, StoreInUse
 from tests.unit.state.naive import root_of
 
@@ -232,11 +232,12 @@ def test_a_row_changed_while_it_was_read_is_not_remembered(
 
 
 def test_few_rows_are_remembered() -> None:
-    """Two generations of them: the oldest are let go, not the newest."""
+    """Two generations of them, none long: the oldest are let go, not the newest."""
     recent = Recent(most=4)
     for number in range(20):
         recent.keep(bytes([number]), b"value")
-    known = [number for number in range(20) if recent.find(bytes([number]))]
+        recent.keep(bytes([number + 100]), bytes(ROW_BYTES_MAX + 1))
+    known = [number for number in range(200) if recent.find(bytes([number]))]
 
     assert list(range(12, 20)) == known
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from salus.base.comet.validators import Validator
 from salus.base.errors import Problem
 from salus.base.policy import default_policy
+from salus.base.types import DAY_MS
 from salus.client import verify as verifier
 from salus.client.trust import CometTrust, Trust, write
 from salus.doors.demo import samples
@@ -26,7 +27,6 @@ from salus.modules.records import queries as records
 from salus.node.comet.app import chain_id
 from salus.node.member_keys import LOG_USE
 
-HOUR_MS = 3_600_000
 TREATMENT = "TREAT"
 LABS, MEDICINES, VITALS = 4, 3, 8
 
@@ -161,7 +161,7 @@ class Tour:
                 to=self.south.id,
                 compartments=(LABS, MEDICINES, VITALS),
                 purposes=(TREATMENT,),
-                until_ms=self._now_ms() + 7 * 24 * HOUR_MS,
+                until_ms=self._now_ms() + 7 * DAY_MS,
             )
         )
         self.grant = given.grant
@@ -251,7 +251,7 @@ class Tour:
                 to=self.south.id,
                 compartments=tuple(range(16)),
                 purposes=(TREATMENT,),
-                until_ms=self._now_ms() + 24 * HOUR_MS,
+                until_ms=self._now_ms() + DAY_MS,
             )
         )
         self.grant = given.grant

@@ -35,15 +35,13 @@ def last_record(folder: NodeFolder) -> int:
 
 def findings(folder: NodeFolder) -> list[str]:
     """What an audit says."""
-    report = audit_folder(
-        folder.path, folder.genesis, workers=0, segment_bytes=folder.segment_bytes
-    )
+    report = audit_folder(folder.path, folder.genesis, workers=0)
     return [str(one) for one in report.findings]
 
 
 def test_sound_folder_needs_no_step(sound: NodeFolder) -> None:
     """Nothing to do, nothing lost."""
-    plan = repair(sound.path, sound.genesis, workers=0, segment_bytes=sound.segment_bytes)
+    plan = repair(sound.path, sound.genesis, workers=0)
 
     assert ([], [], [], False) == (plan.steps, plan.lost, plan.left, plan.done)
 
@@ -52,7 +50,7 @@ def test_dry_run_changes_nothing(folder: NodeFolder) -> None:
     """What is said is not done."""
     invert(folder.path / "journal" / "0000000000000001.seg", last_record(folder))
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
-    plan = repair(folder.path, folder.genesis, workers=0, segment_bytes=folder.segment_bytes)
+    plan = repair(folder.path, folder.genesis, workers=0)
 
     assert before == {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     assert plan.steps
@@ -63,9 +61,7 @@ def test_dry_run_changes_nothing(folder: NodeFolder) -> None:
 def test_derived_files_are_made_again(sound: NodeFolder, folder: NodeFolder, part: str) -> None:
     """After it the audit is content, and all answers are as before."""
     invert(folder.path / part, 21)
-    plan = repair(
-        folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
-    )
+    plan = repair(folder.path, folder.genesis, dry_run=False, workers=0)
 
     assert ([], []) == (plan.lost, plan.left)
     assert [] == findings(folder)
@@ -77,9 +73,7 @@ def test_everything_derived_is_made_again_at_once(sound: NodeFolder, folder: Nod
     for table in (folder.path / "state" / "rocks").glob("*.sst"):
         invert(table, 100)
     invert(folder.path / "log" / "01.hash", 7)
-    plan = repair(
-        folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
-    )
+    plan = repair(folder.path, folder.genesis, dry_run=False, workers=0)
 
     assert plan.done
     assert [] == findings(folder)
@@ -91,9 +85,7 @@ def test_damaged_journal_is_cut_and_says_what_is_lost(folder: NodeFolder) -> Non
     invert(folder.path / "journal" / "0000000000000001.seg", last_record(folder))
     with closing(open_ledger(folder, _sound_copy(folder))) as ledger:
         height = ledger.tip.height
-    plan = repair(
-        folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
-    )
+    plan = repair(folder.path, folder.genesis, dry_run=False, workers=0)
 
     assert height - 1 == plan.tip_height
     assert plan.lost
@@ -123,7 +115,6 @@ def test_journal_is_taken_from_another_member(
         dry_run=False,
         source=tmp_path / "other",
         workers=0,
-        segment_bytes=folder.segment_bytes,
     )
 
     assert ([], []) == (plan.lost, plan.left)
@@ -160,7 +151,6 @@ def test_lying_source_is_not_believed(folder: NodeFolder) -> None:
             dry_run=False,
             source=other,
             workers=0,
-            segment_bytes=folder.segment_bytes,
         )
 
 
@@ -175,7 +165,6 @@ def test_source_of_another_history_is_refused_before_anything_is_done(folder: No
             dry_run=False,
             source=other,
             workers=0,
-            segment_bytes=folder.segment_bytes,
         )
 
     assert before == (folder.path / "journal" / "0000000000000001.seg").read_bytes()
@@ -185,9 +174,7 @@ def test_what_repair_cannot_end_is_told(folder: NodeFolder) -> None:
     """A damaged container is the vault's to fetch: it stays in the list with its remedy."""
     container = min((folder.path / "vault" / "batches").glob("*.salus"))
     invert(container, 700)
-    plan = repair(
-        folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
-    )
+    plan = repair(folder.path, folder.genesis, dry_run=False, workers=0)
 
     assert "fetches sound copies" in plan.left[0].remedy
     assert container.exists()
@@ -198,9 +185,7 @@ def test_indexes_and_trees_are_made_again(sound: NodeFolder, folder: NodeFolder)
     for name in ("vault/index.sqlite", "witness/index.sqlite"):
         invert(folder.path / name, 20)
     invert(folder.path / "witness" / "tree" / "00.hash", 33)
-    plan = repair(
-        folder.path, folder.genesis, dry_run=False, workers=0, segment_bytes=folder.segment_bytes
-    )
+    plan = repair(folder.path, folder.genesis, dry_run=False, workers=0)
 
     assert [True, True, True] == [
         name.split(":")[0] in " ".join(plan.steps) for name in DERIVED[2:]
