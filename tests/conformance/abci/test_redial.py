@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @needs_program
 def test_a_node_in_nobodys_list_is_connected_once_it_is_dialled(tmp_path: Path) -> None:
     """Three make blocks without it; then it takes them all."""
-    network = LocalNetwork(tmp_path)
+    network = LocalNetwork(tmp_path, waits=False)
     lost = network.homes[3]
     (address,) = [one for one in network.homes[0].peers if one.endswith(f"@{lost.listen}")]
     network.homes = [

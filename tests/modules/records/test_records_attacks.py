@@ -99,10 +99,10 @@ def test_only_a_service_key_gives_receipts(ledger: Ledger) -> None:
 
 
 def test_a_signature_for_another_purpose(ledger: Ledger) -> None:
-    """A signed request or container of the service key is no receipt."""
+    """A signed sheet or container of the service key is no receipt."""
     author, member = ledger.members[:2]
     data = encode(receipt_of(ledger, author))
-    for name in ("batch", "request", "place"):
+    for name in ("batch", "sheet", "place"):
         signature = member.service.sign(signed_bytes(name, ledger.network, data))
         one = MemberReceipt(member=member.id, receipt=data, signature=signature)
 

@@ -90,5 +90,7 @@ def _check_vault_and_witness(run: Run, replay: Replay) -> None:
         )
         vault.VaultChecker(run.folder / "vault", replay.view(), known, run.report).check(member)
     if (run.folder / "witness").exists():
-        check_witness(run.folder / "witness", replay.view(), member, run.report)
+        check_witness(
+            run.folder / "witness", run.folder / "vault", replay.view(), member, run.report
+        )
     run.progress("vault", 1, 1)

@@ -1,17 +1,13 @@
 """
 The witness's files: its log of releases, the tree and index over it, its shares.
 
-The log is held to the anchor on the ledger. Shares are sealed and no key is at hand: of those it is
-shown that RocksDB can read every block, and whoever opens one finds out the rest.
+The log is held to the anchor on the ledger, the shares to the vault's index (`shares.py`).
 """
 
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-from rocksdict import AccessType, Options, Rdict
 
 from salus.base import codec, merkle
 from salus.base.errors import Fault
@@ -21,7 +17,7 @@ from salus.modules.consent import queries as consent
 from salus.modules.consent.state import RELEASES
 from salus.node.audit.log import check_log_files
 from salus.node.audit.report import Finding, Report
-from salus.node.audit.store_view import link_folder, read_all
+from salus.node.audit.shares import check_shares
 from salus.node.audit.tables import Rows, open_copy
 from salus.node.witness import log_record
 from salus.node.witness.log_record import FILE_HEAD_BYTES, FILE_MAGIC, Record, Torn
@@ -41,8 +37,14 @@ class Line(NamedTuple):
     entry: ReleaseEntry
 
 
-def check_witness(folder: Path, view: View, member: bytes | None, report: Report) -> None:
-    """Check log, tree, anchor, index and shares; `member`: whose witness this is, if known."""
+def check_witness(
+    folder: Path, vault: Path, view: View, member: bytes | None, report: Report
+) -> None:
+    """
+    Check log, tree, anchor, index and shares.
+
+    `vault`: the same member's; `member`: whose witness this is, if known.
+    """
     if (folder / FILE).exists():
         records = list(_read_log(folder / FILE, report))
         lines = list(_lines(records))
@@ -54,7 +56,7 @@ def check_witness(folder: Path, view: View, member: bytes | None, report: Report
                 _guard(lambda: _check_index(rows, records, lines, report), report)
         report.counts["witness.entries"] = len(lines)
     if (folder / "shares").exists():
-        _check_shares(folder / "shares", report)
+        check_shares(folder / "shares", vault, report)
 
 
 def _read_log(path: Path, report: Report) -> Iterator[Record]:
@@ -144,21 +146,6 @@ def _sessions(records: list[Record]) -> set[tuple[int, bytes, bytes]]:
         }
         kept = {one for one in kept if one[0] >= max(days) - DAYS_KEPT}
     return kept
-
-
-def _check_shares(folder: Path, report: Report) -> None:
-    with tempfile.TemporaryDirectory(prefix="salus-audit-") as links:
-        link_folder(folder, Path(links))
-        options = Options(raw_mode=True)
-        options.set_paranoid_checks(enabled=True)
-        try:
-            db = Rdict(
-                links, options, access_type=AccessType.read_only(error_if_log_file_exist=False)
-            )
-            report.counts["witness.shares"] = sum(1 for _ in read_all(db))
-            db.close()
-        except Exception as error:  # noqa: BLE001 (rocksdict raises plain ones)
-            _add(report, "shares", "a database that can be read", str(error))
 
 
 def _guard(check: Callable[[], None], report: Report) -> None:

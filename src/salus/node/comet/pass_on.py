@@ -41,7 +41,7 @@ BATCH_BYTES_MAX = 4 * TRANSACTION_BYTES_MAX
 class PassedOn(Struct, frozen=True):
     """Envelopes that wait at the caller's node; no answer but that they came."""
 
-    envelopes: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=BATCH_MAX)]
+    envelopes: Annotated[list[bytes], msgspec.Meta(max_length=BATCH_MAX)]
 
 
 class PassOn:
@@ -70,7 +70,7 @@ class PassOn:
                 self._hand_out(batch)
 
     def _hand_out(self, batch: Sequence[Ticket]) -> None:
-        body = codec.encode(PassedOn(envelopes=tuple(one.data for one in batch)))
+        body = codec.encode(PassedOn(envelopes=[one.data for one in batch]))
         took = [peer for peer in self._peers() if _takes(peer, body)]
         log.info("comet.passed_on", count=len(batch), members=len(took))
         if took:

@@ -56,6 +56,11 @@ class HeldBatch(NamedTuple):
     x: int
     groups: int
 
+    @classmethod
+    def read(cls, value: bytes) -> "HeldBatch":
+        """From its row; raises `struct.error`."""
+        return cls(*_BATCH.unpack(value))
+
 
 class ShareStore:
     """One member's; any thread reads and writes."""
@@ -125,7 +130,7 @@ class ShareStore:
     def batch(self, batch: bytes) -> HeldBatch | None:
         """Which container this seat's shares of a batch came from, or None: it has none."""
         value = self._db.get(b"b" + batch)
-        return None if value is None else HeldBatch(*_BATCH.unpack(value))
+        return None if value is None else HeldBatch.read(value)
 
     def find(self, wants: Sequence[Want]) -> list[HeldShare | None]:
         """

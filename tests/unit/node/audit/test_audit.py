@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 from msgspec.structs import replace
+from rocksdict import Options, Rdict
 
 from salus.base import codec
 from salus.base.errors import Problem
@@ -219,6 +220,24 @@ def _store(family: str, change: Callable[[bytes], bytes | None]) -> Callable[[No
     return damage
 
 
+def _share(kind: bytes) -> Callable[[NodeFolder], None]:
+    """Take the first row of a kind out of the share store, through RocksDB itself."""
+
+    def damage(folder: NodeFolder) -> None:
+        with closing(Rdict(str(folder.path / "witness" / "shares"), Options(raw_mode=True))) as db:
+            del db[next(bytes(key) for key, _ in db.items() if bytes(key).startswith(kind))]
+
+    return damage
+
+
+def _hide_a_file(folder: NodeFolder) -> None:
+    """Flip the bit after which RocksDB opens a list of its files without one, in silence."""
+    path = min((folder.path / "witness" / "shares").glob("MANIFEST-*"))
+    data = bytearray(path.read_bytes())
+    data[121] ^= 1 << 4
+    path.write_bytes(data)
+
+
 def _invert_last(value: bytes) -> bytes:
     return value[:-1] + bytes([value[-1] ^ 1])
 
@@ -265,6 +284,9 @@ DAMAGES: dict[str, tuple[Callable[[NodeFolder], None], str, str]] = {
     "a session": (_sql("witness/index.sqlite", "delete from session"), "witness",
         "witness/index"),
     "the shares": (_invert("witness/shares/*.sst", 300), "witness", "witness/shares"),
+    "a batch's shares": (_share(b"b"), "witness", "witness/shares"),
+    "a share": (_share(b"s"), "witness", "witness/shares"),
+    "the shares' list of files": (_hide_a_file, "witness", "witness/shares"),
 }  # fmt: skip
 
 

@@ -92,4 +92,4 @@ def test_a_call_carries_a_bounded_batch(world: World) -> None:
     assert BATCH_MAX == len(fitting([ticket] * (BATCH_MAX + 1)))
     assert [long] == fitting([long, ticket])
     with pytest.raises(Problem, match="BodyMalformed"):
-        world.peers[0].call(ROUTE, codec.encode(PassedOn(envelopes=(b"x",) * (BATCH_MAX + 1))))
+        world.peers[0].call(ROUTE, codec.encode(PassedOn(envelopes=[b"x"] * (BATCH_MAX + 1))))
