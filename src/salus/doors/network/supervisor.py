@@ -7,7 +7,6 @@ from then on is of another history.
 """
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from salus.base.errors import Category, Problem
 from salus.doors.network.member import MemberRun
 from salus.doors.network.standing import Difference, Observer, Standing
 from salus.node.folder_lock import FolderLock
+from salus.node.listening import why_not
 from salus.node.settings import Place
 
 LOOK_S = 0.5
@@ -124,19 +124,16 @@ def differs(one: Difference) -> str:
 def _check_ports(place: Place) -> None:
     """Raise Problem PortInUse naming the first port that somebody else listens on."""
     for host, port in _listens(place):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((host, port))
-            except OSError as error:
-                raise Problem(
-                    Category.UNAVAILABLE,
-                    "PortInUse",
-                    f"{place.settings.member.name} cannot listen on {host}:{port} "
-                    f"({error.strerror}): run `salus network down` if members are left from "
-                    "before, or choose other ports by `salus network up --port`",
-                    port=port,
-                ) from None
+        why = why_not(host, port)
+        if why is not None:
+            raise Problem(
+                Category.UNAVAILABLE,
+                "PortInUse",
+                f"{place.settings.member.name} cannot listen on {host}:{port} ({why}): run `salus "
+                "network down` if members are left from before, or choose other ports by `salus "
+                "network up --port`",
+                port=port,
+            )
 
 
 def _listens(place: Place) -> list[tuple[str, int]]:
