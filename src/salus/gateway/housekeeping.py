@@ -6,7 +6,6 @@ back what a lost disk or a member's absence left missing; rereading finds what a
 silence, probes whose receipt is empty (`ledger.md` §5.9).
 """
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -18,6 +17,7 @@ from salus.gateway.batches import Batches
 from salus.gateway.grants import Grants
 from salus.gateway.office import Office
 from salus.node.node import Node
+from salus.node.regularly import Regularly
 
 log = structlog.get_logger()
 
@@ -49,14 +49,12 @@ class Housekeeping:
         self._grants = grants
         self._announcements = announcements
         self._rounds = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
-        self._thread.start()
+        self._working = Regularly("housekeeping", ROUND_S, self.round)
+        self._working.start()
 
     def close(self) -> None:
         """Stop after the work in hand."""
-        self._stopping.set()
-        self._thread.join()
+        self._working.close()
 
     def round(self) -> list[str]:
         """Do all that is due now; gives the names of what failed, which the next round tries."""
@@ -87,10 +85,6 @@ class Housekeeping:
         """Read a part of the vault anew, and fetch at once what is found damaged."""
         if self._node.vault.reread(ROUNDS_A_DAY):
             self._node.repair_vault()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(ROUND_S):
-            self.round()
 
 
 def _failure_of(duty: Callable[[], object]) -> list[str]:

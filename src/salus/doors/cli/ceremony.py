@@ -13,6 +13,7 @@ import httpx
 import typer
 
 from salus.base.errors import Category, Problem
+from salus.doors.cli.files import read_file
 from salus.doors.cli.output import Json, say, show_fields, show_json, show_table
 from salus.doors.cli.passphrase import PassphraseFd, ask_passphrase
 from salus.doors.http.plain import from_hex
@@ -133,7 +134,7 @@ def check(
 
     Example: salus network check genesis.json north.salus-member
     """
-    data = _read(genesis)
+    data = read_file(genesis)
     founding.check(data, [read_contribution(one) for one in files or []])
     _show_genesis(data, as_json=as_json)
 
@@ -199,7 +200,7 @@ def meet(
 
 def _founded(config: Path, genesis: Path, files: Sequence[Path]) -> tuple[bytes, list[str]]:
     """A new network's file and its founders' nodes, held to the contributions."""
-    data = _read(genesis)
+    data = read_file(genesis)
     own = read_contribution(contribution_path(config))
     others = [one for one in map(read_contribution, files) if one.id != own.id]
     founding.check(data, [own, *others])
@@ -278,12 +279,3 @@ def _show_genesis(data: bytes, *, as_json: bool) -> None:
         return
     show_table(rows, COLUMNS)
     say(f"network {network}: compare it, and each fingerprint, with its member by another way")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Problem(
-            Category.NOT_FOUND, "FileUnreadable", f"{path}: {error.strerror}; name another file"
-        ) from None

@@ -12,6 +12,7 @@ from salus.base.errors import Category, Problem
 from salus.client import trust as trust_file
 from salus.client.verify import Verified, describe
 from salus.client.verify import verify as verify_proof
+from salus.doors.cli.files import read_file
 from salus.doors.cli.output import Json, bar, say, show_fields, show_json, show_table
 from salus.doors.cli.passphrase import PassphraseFd, ask_passphrase
 from salus.doors.http.plain import plain
@@ -53,7 +54,7 @@ def verify(
     known = trust_file.load(trust)
     results = []
     for file in files:
-        verified = verify_proof(_read(file), known, RealClock().now_ms())
+        verified = verify_proof(read_file(file), known, RealClock().now_ms())
         if verified.anchor is not None:
             known = trust_file.save_anchor(trust, verified.anchor)
         if as_json:
@@ -199,19 +200,10 @@ def _key_row(path: Path, use: Use) -> dict[str, Any]:
     return row | {"state": state, "mode": f"{path.stat().st_mode & 0o777:04o}"}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Problem(
-            Category.NOT_FOUND, "FileUnreadable", f"{path}: {error.strerror}; name another file"
-        ) from None
-
-
 def _genesis(folder: Path, given: Path | None) -> bytes:
     """The genesis file: the given one, or the first `genesis.json` in the folder or above it."""
     if given is not None:
-        return _read(given)
+        return read_file(given)
     for above in (folder, *folder.absolute().parents):
         if (above / GENESIS).exists():
             return (above / GENESIS).read_bytes()

@@ -8,12 +8,9 @@ protobuf. Whoever hands a block on checks it first, so a difference is found her
 import re
 from calendar import timegm
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import datetime
-from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -23,8 +20,8 @@ from salus.base.comet.validators import Validator
 from salus.base.errors import Category, Problem
 from salus.base.proof_file import SignedHeader
 from salus.base.signing import ED25519
+from salus.node.comet import rpc
 from salus.node.comet.light import LightAsked, Method, ask
-from salus.node.comet.rpc import UnixConnection
 from salus.node.peers import Peer
 
 VALIDATORS_PER_PAGE = 100
@@ -182,12 +179,6 @@ class ValidatorsAnswer(msgspec.Struct):
     validators: list[ValidatorJson]
 
 
-class Answer(msgspec.Struct):
-    """Of any method; an error has no result."""
-
-    result: msgspec.Raw
-
-
 class BlockReader:
     """Asks CometBFT over its Unix socket, on a connection a question; any thread."""
 
@@ -208,11 +199,8 @@ class BlockReader:
 
     def _ask(self, method: str, kind: type[T], **words: int) -> T:
         try:
-            with closing(UnixConnection(self._path)) as http:
-                http.request("GET", f"/{method}?{urlencode(words)}")
-                told = msgspec.json.decode(http.getresponse().read(), type=Answer)
-            return msgspec.json.decode(told.result, type=kind)
-        except (OSError, HTTPException, msgspec.DecodeError) as error:
+            return rpc.ask(self._path, method, kind, **words)
+        except rpc.UNANSWERED as error:
             raise Problem(
                 Category.UNAVAILABLE,
                 "CometDown",
@@ -236,7 +224,7 @@ def told(peer: Peer, method: Method, height: int, kind: type[T]) -> T | None:
     """What another member's CometBFT answers (0: of the newest); None if it is of no use."""
     asked = LightAsked(height=height, method=method, page=1, per_page=VALIDATORS_PER_PAGE)
     try:
-        answer = msgspec.json.decode(ask(peer, asked), type=Answer)
+        answer = msgspec.json.decode(ask(peer, asked), type=rpc.Answer)
         return msgspec.json.decode(answer.result, type=kind)
     except (Problem, msgspec.DecodeError):
         return None

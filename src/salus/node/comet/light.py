@@ -7,13 +7,11 @@ CometBFT checks every answer against the hash it was told to trust.
 """
 
 import threading
-from contextlib import closing
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
 from typing import Literal
-from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -23,7 +21,7 @@ from salus.base.codec import Struct
 from salus.base.errors import Category, Problem
 from salus.base.types import U16, Height
 from salus.node.comet.home import CometHome
-from salus.node.comet.rpc import UnixConnection
+from salus.node.comet.rpc import fetch
 from salus.node.peers import Handler, Peer
 
 log = structlog.get_logger()
@@ -182,9 +180,7 @@ def _ask_own(path: Path, asked: LightAsked) -> bytes:
     if asked.method == "validators":
         words |= {"page": asked.page, "per_page": asked.per_page}
     try:
-        with closing(UnixConnection(path)) as http:
-            http.request("GET", f"/{asked.method}?{urlencode(words)}")
-            data = http.getresponse().read(ANSWER_BYTES_MAX + 1)
+        data = fetch(path, asked.method, words, bytes_max=ANSWER_BYTES_MAX + 1)
     except (OSError, HTTPException) as error:
         raise Problem(
             Category.UNAVAILABLE,

@@ -6,7 +6,6 @@ fall (`mempool/reactor.go`). If all were catching up, as after a common start, o
 it and proposes it, in a network that makes no block without need every fourth heartbeat: a minute.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from salus.base.limits import TRANSACTION_BYTES_MAX
 from salus.node.comet.waiting import Waiting
 from salus.node.mempool import Ticket
 from salus.node.peers import Handler, Peer
+from salus.node.regularly import Regularly
 
 log = structlog.get_logger()
 
@@ -52,22 +52,19 @@ class PassOn:
         self._waiting = waiting
         self._peers = peers
         self._passed: set[bytes] = set()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="comet-pass-on", daemon=True)
-        self._thread.start()
+        self._looking = Regularly("comet-pass-on", LOOK_S, self._look)
+        self._looking.start()
 
     def close(self) -> None:
         """Pass on no more."""
-        self._stopping.set()
-        self._thread.join()
+        self._looking.close()
 
     def _look(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            overdue = self._waiting.overdue(OVERDUE_S)
-            self._passed &= {one.transaction.id for one in overdue}
-            new = [one for one in overdue if one.transaction.id not in self._passed]
-            if batch := fitting(new):
-                self._hand_out(batch)
+        overdue = self._waiting.overdue(OVERDUE_S)
+        self._passed &= {one.transaction.id for one in overdue}
+        new = [one for one in overdue if one.transaction.id not in self._passed]
+        if batch := fitting(new):
+            self._hand_out(batch)
 
     def _hand_out(self, batch: Sequence[Ticket]) -> None:
         body = codec.encode(PassedOn(envelopes=[one.data for one in batch]))

@@ -7,7 +7,6 @@ peer exchange, which is off). A line that was down for minutes would then be bac
 anybody tries it, and one that was down for a night would be lost until somebody restarts.
 """
 
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from http.client import HTTPException
@@ -23,6 +22,7 @@ from salus.node.comet.nodes import newest_names
 from salus.node.comet.rpc import UnixConnection
 from salus.node.comet.upkeep import connected
 from salus.node.ledger import Ledger
+from salus.node.regularly import Regularly
 
 log = structlog.get_logger()
 
@@ -38,23 +38,20 @@ class Redial:
         """Of one node."""
         self._ledger = ledger
         self._home = home
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="comet-redial", daemon=True)
-        self._thread.start()
+        self._lost: list[str] = []
+        self._looking = Regularly("comet-redial", LOOK_S, self._look)
+        self._looking.start()
 
     def close(self) -> None:
         """Dial no more."""
-        self._stopping.set()
-        self._thread.join()
+        self._looking.close()
 
     def _look(self) -> None:
-        before: list[str] = []
-        while not self._stopping.wait(LOOK_S):
-            lost = missing(self._ledger.view(), self._home.peers, connected(self._home.rpc_socket))
-            dial(self._home.rpc_socket, lost)
-            if lost != before:
-                log.info("comet.peers_missing", count=len(lost))
-            before = lost
+        lost = missing(self._ledger.view(), self._home.peers, connected(self._home.rpc_socket))
+        dial(self._home.rpc_socket, lost)
+        if lost != self._lost:
+            log.info("comet.peers_missing", count=len(lost))
+        self._lost = lost
 
 
 def missing(view: View, nodes: Sequence[str], present: Sequence[str]) -> list[str]:

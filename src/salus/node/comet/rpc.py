@@ -1,5 +1,5 @@
 """
-CometBFT's JSON-RPC (2.0) over its Unix socket: hand over transactions.
+CometBFT's RPC over its Unix socket: hand over transactions (JSON-RPC 2.0), ask a question (GET).
 
 `broadcast_tx_async` returns once the transaction is on its way to CheckTx. The door has checked it
 before, so nothing is lost by not waiting; `broadcast_tx_sync` waits for the ABCI client's 20 ms
@@ -8,15 +8,23 @@ timer for each transaction of a batch: 150 instead of 1,700 transactions a secon
 
 import base64
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from salus.base.errors import Category, Problem
 
 TIMEOUT_S = 10.0
+
+UNANSWERED = (OSError, HTTPException, msgspec.DecodeError)
+"""What `ask` raises while CometBFT is down, starts, or says something else."""
+
+T = TypeVar("T")
 
 
 class RpcError(msgspec.Struct):
@@ -36,6 +44,36 @@ _DECODER: msgspec.json.Decoder[list[_Answer] | _Answer] = msgspec.json.Decoder(
     list[_Answer] | _Answer
 )
 """CometBFT answers a batch of one without the list around it."""
+
+
+class Answer(msgspec.Struct):
+    """Of any method; an error has no result."""
+
+    result: msgspec.Raw
+
+
+def ask(path: Path, method: str, kind: type[T], timeout_s: float = TIMEOUT_S, **words: int) -> T:
+    """
+    Ask one question, on a connection of its own; any thread.
+
+    `path`: of the socket; `kind`: of the result; `words`: the method's parameters. Raises
+    `UNANSWERED`.
+    """
+    told = msgspec.json.decode(fetch(path, method, words, timeout_s), type=Answer)
+    return msgspec.json.decode(told.result, type=kind)
+
+
+def fetch(
+    path: Path,
+    method: str,
+    words: Mapping[str, int],
+    timeout_s: float = TIMEOUT_S,
+    bytes_max: int | None = None,
+) -> bytes:
+    """The answer's bytes, at most `bytes_max` of them; raises OSError, HTTPException."""
+    with closing(UnixConnection(path, timeout_s)) as http:
+        http.request("GET", f"/{method}?{urlencode(words)}")
+        return http.getresponse().read(bytes_max)
 
 
 class RpcClient:

@@ -5,10 +5,7 @@ It reads its key at its start and asks who may connect at the first word alone, 
 restart of its process, a second or two. Its member's voice is then missing from a block at most.
 """
 
-import threading
 from collections.abc import Sequence
-from contextlib import closing
-from http.client import HTTPException
 from pathlib import Path
 
 import msgspec
@@ -21,8 +18,9 @@ from salus.modules.members.state import NODE
 from salus.node.comet import validators
 from salus.node.comet.home import CometHome
 from salus.node.comet.process import CometProcess
-from salus.node.comet.rpc import UnixConnection
+from salus.node.comet.rpc import UNANSWERED, ask
 from salus.node.ledger import Ledger
+from salus.node.regularly import Regularly
 
 log = structlog.get_logger()
 
@@ -45,25 +43,22 @@ class Upkeep:
         self._ledger = ledger
         self._home = home
         self._process = process
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="comet-upkeep", daemon=True)
-        self._thread.start()
+        self._looks = 0
+        self._looking = Regularly("comet-upkeep", LOOK_S, self._look)
+        self._looking.start()
 
     def close(self) -> None:
         """Look no more; before the process is stopped."""
-        self._stopping.set()
-        self._thread.join()
+        self._looking.close()
 
     def _look(self) -> None:
-        looks = 0
-        while not self._stopping.wait(LOOK_S):
-            looks += 1
-            view = self._ledger.view()
-            if self._home.has_next_key() and acts(view, self._home.next_key().public):
-                self._process.restart(self._take_next_key)
-                log.info("comet.key_changed", height=view.height)
-            elif looks % int(CONNECTED_S / LOOK_S) == 0 and has_removed(view):
-                self._drop_removed(view)
+        self._looks += 1
+        view = self._ledger.view()
+        if self._home.has_next_key() and acts(view, self._home.next_key().public):
+            self._process.restart(self._take_next_key)
+            log.info("comet.key_changed", height=view.height)
+        elif self._looks % int(CONNECTED_S / LOOK_S) == 0 and has_removed(view):
+            self._drop_removed(view)
 
     def _take_next_key(self) -> None:
         self._home.change_key()
@@ -74,9 +69,9 @@ class Upkeep:
         if not removed(view, connected(self._home.rpc_socket)):
             return
         own = validators.node_id(self._home.node_key().public)
-        self._stopping.wait(APART_S * turn(view, own))
+        stopped = self._looking.rest(APART_S * turn(view, own))
         strangers = removed(self._ledger.view(), connected(self._home.rpc_socket))
-        if strangers and not self._stopping.is_set():
+        if strangers and not stopped:
             self._process.restart(lambda: self._home.write(self._ledger))
             log.warning("comet.removed_dropped", count=len(strangers))
 
@@ -119,12 +114,9 @@ def turn(view: View, node: str) -> int:
 def connected(socket: Path) -> list[str]:
     """The nodes that the own CometBFT is connected with, 40 hex each; none while it starts."""
     try:
-        with closing(UnixConnection(socket)) as http:
-            http.request("GET", "/net_info")
-            answer = msgspec.json.decode(http.getresponse().read(), type=_Answer)
-    except (OSError, HTTPException, msgspec.DecodeError):
+        return [one.node_info.id for one in ask(socket, "net_info", _NetInfo).peers]
+    except UNANSWERED:
         return []
-    return [one.node_info.id for one in answer.result.peers]
 
 
 def _is_removed(view: View, member: bytes) -> bool:
@@ -142,7 +134,3 @@ class _Peer(msgspec.Struct):
 
 class _NetInfo(msgspec.Struct):
     peers: list[_Peer]
-
-
-class _Answer(msgspec.Struct):
-    result: _NetInfo

@@ -7,17 +7,15 @@ more blocks, but its process lives on, or ends and fails again at each start (`c
 and remedy instead of standing still.
 """
 
-import threading
 from collections.abc import Callable
-from contextlib import closing
-from http.client import HTTPException
 from pathlib import Path
 
 import msgspec
 
 from salus.base.errors import Category, Fault, Problem
-from salus.node.comet.rpc import UnixConnection
+from salus.node.comet.rpc import UNANSWERED, ask
 from salus.node.ledger import Ledger
+from salus.node.regularly import Regularly
 
 LOOK_S = 1.0
 """Between looks at the log."""
@@ -54,25 +52,22 @@ class Watch:
         self._halt = halt
         self._fail = fail
         self._at = path.stat().st_size if path.exists() else 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="comet-log", daemon=True)
-        self._thread.start()
+        self._looking = Regularly("comet-log", LOOK_S, self._look)
+        self._looking.start()
 
     def close(self) -> None:
         """Look no more."""
-        self._stopping.set()
-        self._thread.join()
+        self._looking.close()
 
     def _look(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            failed = [line for line in self._news() if any(one in line for one in FAILED)]
-            if not failed:
-                continue
-            if WRONG_HASH in failed[0]:
-                self._halt(app_hash_differs(self._ledger))
-            else:
-                self._fail(_failed(self._ledger))
+        failed = [line for line in self._news() if any(one in line for one in FAILED)]
+        if not failed:
             return
+        self._looking.stop()
+        if WRONG_HASH in failed[0]:
+            self._halt(app_hash_differs(self._ledger))
+        else:
+            self._fail(_failed(self._ledger))
 
     def _news(self) -> list[bytes]:
         """Whole lines written since the last look; from its start, if the log was begun anew."""
@@ -105,12 +100,10 @@ def app_hash_differs(ledger: Ledger) -> Problem:
 def standing(socket: Path) -> str | None:
     """Why the own CometBFT does not keep up; None if it does. `socket`: of its RPC."""
     try:
-        with closing(UnixConnection(socket, ANSWER_S)) as http:
-            http.request("GET", "/status")
-            answer = msgspec.json.decode(http.getresponse().read(), type=_Answer)
-    except (OSError, HTTPException, msgspec.DecodeError):
+        status = ask(socket, "status", _Status, ANSWER_S)
+    except UNANSWERED:
         return "its CometBFT does not answer, and is started again by itself: see cometbft.log"
-    if answer.result.sync_info.catching_up:
+    if status.sync_info.catching_up:
         return "its CometBFT is behind, and takes the blocks it lacks from the others by itself"
     return None
 
@@ -128,7 +121,3 @@ class _SyncInfo(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     sync_info: _SyncInfo
-
-
-class _Answer(msgspec.Struct):
-    result: _Status
