@@ -8,7 +8,7 @@ nonce makes it one transaction. What is refused surfaces as its receipt's code.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from salus.base.errors import Category, Problem, Refusal
 from salus.base.signing import SigningKey
@@ -28,21 +28,8 @@ NONCE_USED = "NonceUsed"
 """Name of the no to a nonce that another transaction of this key holds."""
 
 
-class Ended(Protocol):
-    """What sending gives back: where the transaction stands and its receipt."""
-
-    @property
-    def id(self) -> bytes:
-        """Transaction id, 32 B."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """Of its block."""
-        ...
-
-
-End = TypeVar("End", bound=Ended)
+End = TypeVar("End")
+"""What sending gives back: where the transaction stands and its receipt."""
 
 
 class Submitter:
@@ -81,8 +68,9 @@ class Submitter:
         """
         Sign, send, wait; what `send` raises passes through.
 
-        After a restart a transaction of an earlier life may still wait with the nonce the ledger
-        gives out next: then the messages are signed anew.
+        Another program that signs with this key, or this one before a restart, may have a
+        transaction waiting with the nonce the ledger gives out next: then the messages are signed
+        anew.
         """
         for _ in range(TRIES - 1):
             try:

@@ -85,14 +85,18 @@ def _command(message: type[Message], machine: Machine) -> Callable[..., None]:
 
 
 def submit(site: Site, key: SigningKey, message: Message) -> dict[str, Any]:
-    """Sign one message by its key's next nonce, hand it in, wait for its block; raises Problem."""
+    """
+    Sign one message, hand it in, wait for its block; raises Problem.
+
+    The member's node, which signs by the same key, may be at work meanwhile.
+    """
     submitter = Submitter(
         bytes.fromhex(site.get("/v1/status")["network"]),
         key,
         next_nonce=lambda: site.get(f"/v1/keys/{key.key_id.hex()}")["next_nonce"],
         now_ms=RealClock().now_ms,
     )
-    ended: dict[str, Any] = site.send(submitter.sign([message]))
+    ended: dict[str, Any] = submitter.submit([message], site.send)
     return ended
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from salus.doors.cli.acts import read_signer, submit
+from salus.doors.cli.site import Site
+from salus.modules.audit.messages import DefineTerm
 from tests.unit.doors.cli.shell import Shell, run
 from tests.unit.doors.world import sample_bundle, unpacked
 
@@ -83,6 +86,24 @@ def test_a_message_is_signed_here_and_done_there(shell: Shell) -> None:
     assert (65, 9002) == (second.code, second.json["code"])
     shown = shell.ledger("tx", first.json["id"]).text
     assert "audit.define_term" in shown
+
+
+class Behind(Site):
+    """A door asked just before the member's node spent the nonce that it told."""
+
+    def get(self, path: str, **query: Any) -> Any:
+        """As the door says, but the nonce is one too low."""
+        told = super().get(path, **query)
+        return told | {"next_nonce": told["next_nonce"] - 1} if "next_nonce" in told else told
+
+
+def test_a_nonce_that_the_node_spends_meanwhile_is_left_to_it(shell: Shell) -> None:
+    """The member's node signs by the same key: the command signs anew and is done."""
+    _define(shell)
+    key = read_signer(Path(shell.key("north")), None)
+    term = DefineTerm(kind=1, number=8, text="DOWNLOAD")
+
+    assert 0 == submit(Behind(shell.url), key, term)["code"]
 
 
 def test_a_proof_with_a_changed_byte_is_refused(shell: Shell, tmp_path: Path) -> None:
