@@ -3,10 +3,11 @@ What a member does unasked: anchor its release log, finish what is half done, te
 
 An anchor on the ledger fixes the witness's log: it cannot be rewritten unseen. Repair brings
 back what a lost disk or a member's absence left missing; rereading finds what a disk lost in
-silence, probes whose receipt is empty (`ledger.md` §5.9).
+silence, probes whose receipt is empty (`ledger.md` §5.9). To fetch a lost disk's containers may
+take hours, and no anchor waits for it: the vault has a thread of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -49,26 +50,38 @@ class Housekeeping:
         self._grants = grants
         self._announcements = announcements
         self._rounds = 0
-        self._working = Regularly("housekeeping", ROUND_S, self.round)
-        self._working.start()
+        self._threads = [
+            Regularly("housekeeping", ROUND_S, self.round),
+            Regularly("vault-keeping", ROUND_S, self.tend),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop after the work in hand."""
-        self._working.close()
+        for thread in self._threads:
+            thread.stop()
+        for thread in self._threads:
+            thread.close()
 
     def round(self) -> list[str]:
-        """Do all that is due now; gives the names of what failed, which the next round tries."""
-        duties: list[Callable[[], object]] = [
-            self._batches.settle,
-            self._grants.resume,
-            self._announcements.post_closings,
-            self.anchor,
-            self.reread,
-        ]
+        """Do all that the ledger waits for; the names of what failed, to be tried again."""
+        return _failures_of(
+            [
+                self._batches.settle,
+                self._grants.resume,
+                self._announcements.post_closings,
+                self.anchor,
+            ]
+        )
+
+    def tend(self) -> list[str]:
+        """Do what the vault needs now; the names of what failed."""
+        duties: list[Callable[[], object]] = [self.reread]
         if self._rounds % TEND_EVERY == 0:
-            duties += [self.tend, self._node.probe_vaults]
+            duties += [self.repair, self._node.probe_vaults]
         self._rounds += 1
-        return [name for duty in duties for name in _failure_of(duty)]
+        return _failures_of(duties)
 
     def anchor(self) -> None:
         """Fix the release log as it stands, if it grew; raises what the ledger refused."""
@@ -76,7 +89,7 @@ class Housekeeping:
         if message is not None:
             self._office.submit([message])
 
-    def tend(self) -> None:
+    def repair(self) -> None:
         """Fetch what this member's vault lacks, drop what it need not keep; raises Problem."""
         self._node.repair_vault()
         self._node.vault.tidy()
@@ -87,12 +100,14 @@ class Housekeeping:
             self._node.repair_vault()
 
 
-def _failure_of(duty: Callable[[], object]) -> list[str]:
-    """Do one duty; the name of its failure, logged, if it has one: others must not wait for it."""
-    try:
-        duty()
-    except Exception as error:  # noqa: BLE001 (a thread that died would anchor nothing any more)
-        name = name_of(error) if isinstance(error, (Problem, Refusal)) else type(error).__name__
-        log.warning("housekeeping.failed", reason=name)
-        return [name]
-    return []
+def _failures_of(duties: Sequence[Callable[[], object]]) -> list[str]:
+    """Do each duty, whatever became of the others; the names of their failures, logged."""
+    failures = []
+    for duty in duties:
+        try:
+            duty()
+        except Exception as error:  # noqa: BLE001 (one that fails must not keep the others from theirs)
+            name = name_of(error) if isinstance(error, (Problem, Refusal)) else type(error).__name__
+            log.warning("housekeeping.failed", reason=name)
+            failures.append(name)
+    return failures

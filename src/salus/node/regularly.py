@@ -3,9 +3,18 @@
 import threading
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class Regularly:
-    """Calls from `start` until `stop` or `close`, first after one pause."""
+    """
+    Calls from `start` until `stop` or `close`, first after one pause.
+
+    A call that fails is logged and the next one comes: a thread that ended in silence would look
+    like one with nothing to do. What has to end the node says so itself.
+    """
 
     def __init__(self, name: str, pause_s: float, look: Callable[[], object]) -> None:
         """`name`: of the thread; `look`: may call `stop` and `rest`; its value is let go."""
@@ -33,4 +42,7 @@ class Regularly:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._pause_s):
-            self._look()
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 (whatever it is, the next call may succeed)
+                log.error("look.failed", look=self._thread.name, reason=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)

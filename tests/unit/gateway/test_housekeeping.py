@@ -29,12 +29,12 @@ def test_a_round_anchors_the_release_log(world: World) -> None:
 
 
 def test_a_round_repairs_what_the_member_missed(world: World) -> None:
-    """A member that was away while others committed holds everything after its first round."""
+    """A member that was away while others committed holds everything after it tended its vault."""
     world.network.stop_member("lab")
     world.north.gateway.import_fhir([("b.json", bundle(patient("missed"), observation("missed")))])
     lab = world.network.start_member("lab")
     lab.node.ledger.wait_above(world.north.node.ledger.tip.height - 1, 10)
-    failed = lab.gateway.housekeeping.round()
+    failed = lab.gateway.housekeeping.tend()
 
     assert [] == failed
     assert [] == lab.node.repair_vault().fetched
