@@ -21,7 +21,7 @@ from tests.campaign.mixed import write_mixed
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
 PYTHONS = ("python3.11", "python3.13")
-"""Looked for on PATH, beside the one that runs this."""
+"""Looked for on PATH and among pyenv's, beside the one that runs this."""
 
 
 class Way(NamedTuple):
@@ -107,9 +107,9 @@ def environment(name: str, *, make: bool) -> Path | str:
     """Path of that Python with the locked packages, or why there is none."""
     if name == f"python{sys.version_info[0]}.{sys.version_info[1]}":
         return Path(sys.executable)
-    base = shutil.which(name)
-    if base is None or subprocess.run([base, "-c", ""], check=False).returncode:
-        return "not on PATH"
+    base = next(filter(_starts, _found(name)), None)
+    if base is None:
+        return "neither on PATH nor among pyenv's"
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     folder = cache / "salus" / f"{name}-{digest}"
@@ -124,3 +124,17 @@ def environment(name: str, *, make: bool) -> Path | str:
         )
         (folder / "whole").touch()
     return python
+
+
+def _found(name: str) -> Iterator[Path]:
+    """Where a Python of this name lies; pyenv's own on PATH may start none."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        yield Path(folder) / name
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from sorted(pyenv.glob(f"versions/*/bin/{name}"))
+
+
+def _starts(python: Path) -> bool:
+    if not os.access(python, os.X_OK):
+        return False
+    return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0

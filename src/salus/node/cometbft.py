@@ -80,7 +80,7 @@ class CometEngine:
         self._outbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         home.write(ledger)
-        app = App(ledger, self.mempool, pool.check, Quarantine(quarantine), offers)
+        app = App(ledger, self.mempool, pool.check, Quarantine(quarantine), offers, self._clock)
         self._server = AbciServer(home.abci_socket, app, fail or _end_process)
         self._rpc = RpcClient(home.rpc_socket)
         found = comet_program or program.find_or_build()

@@ -66,7 +66,13 @@ class AppHost:
         self.pool = VerifyPool(chain.network, workers=workers)
         self.waiting = Waiting(self.ledger, self.clock)
         self.quarantine = folder / "quarantine"
-        self.app = App(self.ledger, self.waiting, self.pool.check, Quarantine(self.quarantine))
+        self.app = App(
+            self.ledger,
+            self.waiting,
+            self.pool.check,
+            Quarantine(self.quarantine),
+            clock=self.clock,
+        )
         self.socket = folder / "abci.sock"
         self.server = AbciServer(self.socket, self.app, self.faults.append)
 

@@ -49,6 +49,7 @@ from salus.node.comet.state_sync import Offers
 from salus.node.comet.waiting import NOBODY, Waiting
 from salus.node.ledger import Executed, Ledger
 from salus.node.mempool import Ticket
+from salus.node.ports import Clock, RealClock
 from salus.node.quarantine import Quarantine
 from salus.node.verify_pool import Remembered
 
@@ -83,6 +84,7 @@ class App:
         check: Check,
         quarantine: Quarantine,
         offers: Offers | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """
         Answer for a ledger.
@@ -96,7 +98,9 @@ class App:
         self._check = check
         self._quarantine = quarantine
         self._faulty = Remembered()
-        self._proposals = Proposals(ledger, waiting.find, check, self._keep_aside)
+        self._proposals = Proposals(
+            ledger, waiting.find, check, self._keep_aside, clock or RealClock()
+        )
         self._answers: dict[str, Callable[[Request], Response]] = {
             "info": lambda _: Response(info=self._info()),
             "init_chain": lambda one: Response(init_chain=self._init_chain(one.init_chain)),

@@ -234,9 +234,10 @@ class CometHome:
             "consensus": {
                 "create_empty_blocks": False,
                 "create_empty_blocks_interval": f"{HEARTBEAT_S}s",
-                "timeout_propose": "2s",
-                # A member that is down costs the block it should propose this wait too; each
-                # round that fails adds half a second, so slow lines get their time.
+                # A member that is down costs the block it should propose these waits; each round
+                # that fails adds half a second, so slow lines get their time. A proposal leaves in
+                # half of the first one (`pace`).
+                "timeout_propose": "1s",
                 "timeout_prevote": "300ms",
                 "timeout_precommit": "300ms",
                 "timeout_commit": "100ms",

@@ -19,7 +19,9 @@ from salus.machine.block import Block
 from salus.machine.refusals import LAST_UNSPENT
 from salus.machine.transaction import Transaction
 from salus.node.comet.frames import varint
+from salus.node.comet.pace import Pace
 from salus.node.ledger import Executed, Ledger
+from salus.node.ports import Clock
 
 log = structlog.get_logger()
 
@@ -32,6 +34,9 @@ Known = Callable[[bytes], Transaction | None]
 Check = Callable[[Sequence[bytes]], list[bool]]
 """Envelopes -> whether each one's signature holds."""
 
+Dropped = Callable[[bytes, Exception], None]
+"""Told of an envelope whose handler has a bug."""
+
 
 class Proposals:
     """The blocks of the next height."""
@@ -41,13 +46,15 @@ class Proposals:
         ledger: Ledger,
         known: Known,
         check: Check,
-        dropped: Callable[[bytes, Exception], None],
+        dropped: Dropped,
+        clock: Clock,
     ) -> None:
         """`dropped`: told of a transaction whose handler has a bug."""
         self._ledger = ledger
         self._known = known
         self._check = check
         self._dropped = dropped
+        self._pace = Pace(clock)
         self._kept: OrderedDict[bytes, Executed] = OrderedDict()
         self._decided: tuple[bytes, Executed] | None = None
 
@@ -56,11 +63,12 @@ class Proposals:
         The transactions to propose of those that `block` offers, in its order.
 
         Left out: what fails 1-14 or raises, and all from the first that does not fit `bytes_max`
-        (in CometBFT's count) or the block's own limits.
+        (in CometBFT's count), the block's own limits, or what is executed in good time.
         """
         parsed = zip(block.txs, self._read(block.txs), strict=True)
         readable = [(data, one) for data, one in parsed if one is not None]
-        fitting = _fitting(readable, min(bytes_max, BLOCK_BYTES_MAX))
+        messages_max = min(BLOCK_MESSAGES_MAX, self._pace.messages_max)
+        fitting = _fitting(readable, min(bytes_max, BLOCK_BYTES_MAX), messages_max)
         return self._prepare(
             _with_txs(block, [data for data, _ in fitting]), [one for _, one in fitting]
         )
@@ -81,9 +89,7 @@ class Proposals:
         if len(transactions) != len(parsed) or _message_count(transactions) > BLOCK_MESSAGES_MAX:
             return False
         bugs: list[bytes] = []
-        executed = self._ledger.execute(
-            block, parsed=transactions, drop=lambda data, _bug: bugs.append(data)
-        )
+        executed = self._measured(block, transactions, lambda data, _bug: bugs.append(data))
         if bugs:
             log.error("proposal.handler_bug", height=block.height)
             return False
@@ -119,7 +125,7 @@ class Proposals:
         return executed
 
     def _prepare(self, block: Block, transactions: Sequence[Transaction]) -> list[bytes]:
-        executed = self._ledger.execute(block, parsed=transactions, drop=self._dropped)
+        executed = self._measured(block, transactions, self._dropped)
         outcome = executed.outcome
         lawful = [
             data
@@ -129,6 +135,12 @@ class Proposals:
         if len(lawful) == len(block.txs):
             self._keep(block, executed)
         return lawful
+
+    def _measured(
+        self, block: Block, transactions: Sequence[Transaction], drop: Dropped
+    ) -> Executed:
+        with self._pace.over(_message_count(transactions)):
+            return self._ledger.execute(block, parsed=transactions, drop=drop)
 
     def _execute(self, block: Block) -> Executed:
         parsed = self._read(block.txs)
@@ -182,9 +194,13 @@ def _message_count(transactions: Sequence[Transaction]) -> int:
 
 
 def _fitting(
-    offered: Sequence[tuple[bytes, Transaction]], bytes_max: int
+    offered: Sequence[tuple[bytes, Transaction]], bytes_max: int, messages_max: float
 ) -> list[tuple[bytes, Transaction]]:
-    """The longest beginning that fits; each counts with its protobuf field's tag and length."""
+    """
+    The longest beginning that fits; each counts with its protobuf field's tag and length.
+
+    The first one fits `messages_max` whatever it holds, or it would never have its turn.
+    """
     size_bytes = messages = 0
     for count, (data, transaction) in enumerate(offered):
         size_bytes += 1 + len(varint(len(data))) + len(data)
@@ -192,7 +208,7 @@ def _fitting(
         if (
             count == BLOCK_TRANSACTIONS_MAX
             or size_bytes > bytes_max
-            or messages > BLOCK_MESSAGES_MAX
+            or (count and messages > messages_max)
         ):
             return list(offered[:count])
     return list(offered)
