@@ -10,7 +10,9 @@ a crash the same bytes are sent again, and one transaction comes of it (`interop
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import NamedTuple
 
 from salus.base import codec
 from salus.base.codec import Struct
@@ -57,6 +59,10 @@ Items = Sequence[tuple[str, bytes, bytes]]
 """(kind, key, value) for the desk."""
 
 
+Seal = Callable[[Seats], Sequence[Sealed]]
+"""Seals what is to be committed together, for the witnesses of the day."""
+
+
 class _Item(Struct, frozen=True):
     """One of the desk's items."""
 
@@ -72,8 +78,15 @@ class _Inflight(Struct, frozen=True):
     items: list[_Item]
 
 
+class _Stored(NamedTuple):
+    """Containers that enough members hold."""
+
+    messages: list[CommitBatch]
+    own: list[_Item]
+
+
 class Batches:
-    """The author's side of batches; one commit at a time."""
+    """The author's side of batches; one commit at a time, the next may be stored meanwhile."""
 
     def __init__(self, office: Office, desk: Desk) -> None:
         """Of one gateway."""
@@ -81,39 +94,55 @@ class Batches:
         self._desk = desk
         self._committing = threading.Lock()
 
-    def commit(self, seal: Callable[[Seats], Sequence[Sealed]], items: Items = ()) -> Done:
+    def commit(self, seal: Seal, items: Items = ()) -> Future[Done]:
         """
-        Seal, store with the members, and commit; returns when the transaction is final.
+        Seal and store with the members now, commit beside; its end when the transaction is final.
 
-        `seal` is called again when the answers say that what it saw is no longer current; `items`
-        go to the desk in the same step in which the end is remembered. Raises Problem
-        QuorumMissing, NoSeats, what members or ledger refused, or UnknownOutcome: then `settle`
-        finds out, and nothing else is committed before.
+        `seal` is called again, then beside, when the answers say that what it saw is no longer
+        current; `items` go to the desk in the same step in which the end is remembered. Commits end
+        in the order in which they began. Raises, here or by the end: Problem QuorumMissing,
+        NoSeats, what members or ledger refused, or UnknownOutcome: then `settle` finds out, and
+        nothing else is committed before.
         """
-        with self._committing:
-            self._settle()
-            for _ in range(TRIES):
-                try:
-                    return self._try(seal, items)
-                except (Problem, Refusal) as error:
-                    if name_of(error) not in STALE:
-                        raise
-        raise Problem(Category.CONFLICT, "KeysKeepChanging", "try again in a minute")
+        try:
+            stored = self._store(seal)
+        except (Problem, Refusal) as error:
+            if name_of(error) not in STALE:
+                raise
+            stored = None
+        return self._office.beside(lambda: self._finish(stored, seal, items))
 
     def settle(self) -> None:
         """Learn the end of what was sent before and not heard of; raises Problem if still open."""
         with self._committing:
             self._settle()
 
-    def _try(self, seal: Callable[[Seats], Sequence[Sealed]], items: Items) -> Done:
+    def _finish(self, stored: _Stored | None, seal: Seal, items: Items) -> Done:
+        """Commit what is stored, after what was sent before; seal and store anew what is stale."""
+        with self._committing:
+            self._settle()
+            for _ in range(TRIES):
+                try:
+                    return self._end(self._signed(stored or self._store(seal), items))
+                except (Problem, Refusal) as error:
+                    if name_of(error) not in STALE:
+                        raise
+                stored = None
+        raise Problem(Category.CONFLICT, "KeysKeepChanging", "try again in a minute")
+
+    def _store(self, seal: Seal) -> _Stored:
         seats = self._seats()
         sealed = seal(seats)
-        messages = [self._stored(one, seats) for one in sealed]
-        own = [(OWN, one.batch, one.root) for one in sealed]
-        kept = [_Item(kind=kind, key=key, value=value) for kind, key, value in (*items, *own)]
-        sent = _Inflight(envelope=self._office.sign(messages), items=kept)
+        own = [_Item(kind=OWN, key=one.batch, value=one.root) for one in sealed]
+        return _Stored([self._stored(one, seats) for one in sealed], own)
+
+    def _signed(self, stored: _Stored, items: Items) -> _Inflight:
+        """The transaction, on disk before it is sent."""
+        kept = [_Item(kind=kind, key=key, value=value) for kind, key, value in items]
+        envelope = self._office.sign(stored.messages)
+        sent = _Inflight(envelope=envelope, items=[*kept, *stored.own])
         self._desk.put(INFLIGHT, THE_ONE, codec.encode(sent))
-        return self._end(sent)
+        return sent
 
     def _settle(self) -> None:
         value = self._desk.get(INFLIGHT, THE_ONE)

@@ -4,12 +4,14 @@ From a document to committed, sealed records (`patient-control.md` §5.2; `inter
     read and check (formats.fhir) → whose, which compartment, which day → seal by batches
     → members store and answer with receipts → CommitBatch → final
 
-A document is taken whole or not at all; one that is refused is kept in quarantine.
+While the ledger decides on one step's batches, the next step is read, sealed and stored. A document
+is taken whole or not at all; one that is refused is kept in quarantine.
 """
 
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -26,6 +28,7 @@ from salus.gateway.office import Office
 from salus.gateway.owners import Owners
 from salus.gateway.quarantine import Quarantine
 from salus.gateway.sealer import Sealer
+from salus.node.mempool import Done
 from salus.sealed.days import Node, day_of, day_slot
 from salus.sealed.record import Meta
 
@@ -110,27 +113,33 @@ class Intake:
         with self._importing:
             self._batches.settle()
             step = _Step(ImportReport(), progress or (lambda _: None))
-            for name, data in documents:
-                self._gather(name, data, step)
-                if step.is_full:
-                    self._commit(step.waiting, step)
-                    step.waiting = []
-            self._commit(step.waiting, step)
-            step.report.patients = len(step.people)
+            try:
+                for name, data in documents:
+                    self._gather(name, data, step)
+                    if step.is_full:
+                        self._commit(step.waiting, step)
+                        step.waiting = []
+                self._commit(step.waiting, step)
+                self._end(step)
+            finally:
+                step.rest()
+        step.report.patients = len(step.people)
         return step.report
 
     def _gather(self, name: str, data: bytes, step: "_Step") -> None:
         """Put a document's records among those that wait; or count, or refuse it."""
         step.report.documents += 1
         digest = sha256(data).digest()
-        is_waiting = any(one.digest == digest for one in step.waiting)
-        if is_waiting or self._desk.get(DONE, self._desk.name(DONE, digest)) is not None:
+        is_done = self._desk.get(DONE, self._desk.name(DONE, digest)) is not None
+        if is_done or digest in step.placed:
             step.report.unchanged += 1
             return
         try:
             step.waiting.append(self._place(name, data, digest))
         except Problem as problem:
             self._refuse(name, data, problem, step)
+        else:
+            step.placed.add(digest)
 
     def _refuse(self, name: str, data: bytes, problem: Problem, step: "_Step") -> None:
         """Keep and report a refused document; raises the problem if it is not the document's."""
@@ -186,41 +195,69 @@ class Intake:
         return owner.wallet.compartment(where.compartment)
 
     def _commit(self, waiting: Sequence[_Placed], step: "_Step") -> None:
-        """
-        Seal and commit whole documents by one transaction.
-
-        If that is refused for what is in them, they are halved until the guilty one stands alone
-        (corrections 14).
-        """
-        records = [record for placed in waiting for record in placed.records]
-        if not records:
+        """Commit whole documents by one transaction, beside; the one before has ended then."""
+        if not any(placed.records for placed in waiting):
             return
         try:
-            parts = self._write(waiting, records)
+            begun = self._begin(waiting)
         except Problem as problem:
-            if not _is_theirs(problem):
-                raise
-            if len(waiting) == 1:
-                self._refuse(waiting[0].name, waiting[0].data, problem, step)
-                return
-            half = len(waiting) // 2
-            self._commit(waiting[:half], step)
-            self._commit(waiting[half:], step)
+            self._split(waiting, problem, step)
             return
-        step.count(waiting, parts, len(records))
+        before, step.under_way = step.under_way, begun
+        self._await(before, step)
 
-    def _write(self, waiting: Sequence[_Placed], records: Sequence[RecordToSeal]) -> int:
-        """Seal and commit, and remember the documents with it; how many batches it took."""
+    def _begin(self, waiting: Sequence[_Placed]) -> "_UnderWay":
+        """Seal and store; the documents are remembered with the commit."""
         keys = {tag: key for placed in waiting for tag, key in placed.keys.items()}
-        parts = plan(records)
+        parts = plan([record for placed in waiting for record in placed.records])
         done = [
             (DONE, self._desk.name(DONE, placed.digest), len(placed.records).to_bytes(4, "big"))
             for placed in waiting
         ]
-        self._batches.commit(
+        end = self._batches.commit(
             lambda seats: [self._sealer.seal(part, keys, seats) for part in parts], done
         )
-        return len(parts)
+        return _UnderWay(waiting, len(parts), end)
+
+    def _end(self, step: "_Step") -> None:
+        """Wait for all that is under way: what is split is begun anew."""
+        while step.under_way is not None:
+            before, step.under_way = step.under_way, None
+            self._await(before, step)
+
+    def _await(self, begun: "_UnderWay | None", step: "_Step") -> None:
+        if begun is None:
+            return
+        try:
+            begun.end.result()
+        except Problem as problem:
+            self._split(begun.documents, problem, step)
+        else:
+            step.count(begun)
+
+    def _split(self, documents: Sequence[_Placed], problem: Problem, step: "_Step") -> None:
+        """
+        Halve what is refused for its contents until the guilty document stands alone.
+
+        Raises the problem if it is not the documents' (corrections 14).
+        """
+        if not _is_theirs(problem):
+            raise problem
+        if len(documents) == 1:
+            self._refuse(documents[0].name, documents[0].data, problem, step)
+            return
+        half = len(documents) // 2
+        self._commit(documents[:half], step)
+        self._commit(documents[half:], step)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """Documents that are stored and on their way to the ledger."""
+
+    documents: Sequence[_Placed]
+    batches: int
+    end: Future[Done]
 
 
 @dataclass(slots=True)
@@ -230,6 +267,10 @@ class _Step:
     report: ImportReport
     progress: Progress
     waiting: list[_Placed] = field(default_factory=list)
+    placed: set[bytes] = field(default_factory=set)
+    """Digests of all that was found in order here."""
+
+    under_way: _UnderWay | None = None
     people: set[bytes] = field(default_factory=set)
 
     @property
@@ -241,13 +282,18 @@ class _Step:
             or sum(len(record.body) for record in records) >= GATHERED_BYTES
         )
 
-    def count(self, committed: Sequence[_Placed], batches: int, records: int) -> None:
+    def count(self, begun: _UnderWay) -> None:
         """Note what is final, and tell."""
-        for placed in committed:
+        for placed in begun.documents:
             self.people |= placed.people
-        self.report.batches += batches
-        self.report.records += records
+            self.report.records += len(placed.records)
+        self.report.batches += begun.batches
         self.progress(self.report.records)
+
+    def rest(self) -> None:
+        """Leave nothing under way, whatever became of it: no import ends before its last commit."""
+        if self.under_way is not None:
+            wait([self.under_way.end])
 
 
 def _is_theirs(problem: Problem) -> bool:

@@ -8,6 +8,7 @@ real ones among roots kept for future patients, so that one person's tags never 
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 
 from salus.base import codec
 from salus.base.codec import Struct
@@ -21,6 +22,9 @@ from salus.sealed.acts import register_tag
 
 POOL_ROOTS = 16
 """Roots registered at once: 16 roots × 16 compartments = 256 tags."""
+
+POOL_LOW = 8
+"""With so few left the next are registered, so that nobody waits for it."""
 
 PATIENT = "patient"
 POOL = "pool"
@@ -66,6 +70,7 @@ class Keyring:
         self._house = Wallet(house_root)
         # One root goes to one person, also when two imports ask at the same moment.
         self._taking = threading.Lock()
+        self._filling: Future[None] | None = None
 
     def __iter__(self) -> Iterator[Patient]:
         """All patients, by handle."""
@@ -154,17 +159,30 @@ class Keyring:
         ]
 
     def _pooled(self) -> tuple[bytes, bytes]:
-        """(key, root) of a root in the pool whose tags are on the ledger."""
-        pool = list(self._desk.all(POOL))
-        ready = next((one for one in pool if self._is_registered(one[1])), None)
-        if ready is not None:
-            return ready
+        """(key, root) of a root in the pool whose tags are on the ledger; a low pool is filled."""
+        ready = self._ready()
+        if not ready:
+            self._fill().result()
+            ready = self._ready()
+        elif len(ready) <= POOL_LOW:
+            self._fill()
+        return ready[0]
+
+    def _ready(self) -> list[tuple[bytes, bytes]]:
+        return [one for one in self._desk.all(POOL) if self._is_registered(one[1])]
+
+    def _fill(self) -> Future[None]:
+        """Register more roots, beside; one fill at a time."""
+        if self._filling is None or self._filling.done():
+            self._filling = self._office.beside(self._register_more)
+        return self._filling
+
+    def _register_more(self) -> None:
         # Roots left by a fill that broke are registered now; their keys are on disk already.
-        new = [(os.urandom(16), os.urandom(32)) for _ in range(POOL_ROOTS - len(pool))]
+        left = [one for _, one in self._desk.all(POOL) if not self._is_registered(one)]
+        new = [(os.urandom(16), os.urandom(32)) for _ in range(POOL_ROOTS - len(left))]
         self._desk.change((POOL, key, root) for key, root in new)
-        pool = [*pool, *new][:POOL_ROOTS]
-        self._register([root for _, root in pool])
-        return min(pool)
+        self._register([*left, *(root for _, root in new)][:POOL_ROOTS])
 
     def _is_registered(self, root: bytes) -> bool:
         return self._office.tag(Wallet(root).compartment(0).tag) is not None

@@ -7,7 +7,7 @@ does not decode is a Problem like any other: no member's bytes can break an open
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from salus.base import codec
@@ -32,6 +32,9 @@ Kind = TypeVar("Kind", bound=Struct)
 ASKED_AT_ONCE = 8
 """Members asked in parallel."""
 
+BESIDE_MAX = 4
+"""Works under way beside their callers: a pool's fill, an import's last commit and the next."""
+
 CATCH_UP_S = 2.0
 """A member that has the newest block may be ahead of the own copy by its travel and its sync; one
 that names a time to come costs its askers no more than this."""
@@ -52,6 +55,7 @@ class Office:
             now_ms=node.clock.now_ms,
         )
         self._threads = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="office")
+        self._beside = ThreadPoolExecutor(BESIDE_MAX, thread_name_prefix="office-beside")
 
     @property
     def keys(self) -> MemberKeys:
@@ -150,8 +154,13 @@ class Office:
         wanted = list(asked)
         return dict(zip(wanted, self._threads.map(traces.carried(call), wanted), strict=True))
 
+    def beside(self, work: Callable[[], T]) -> Future[T]:
+        """Begin a work that the caller does not wait for yet."""
+        return self._beside.submit(traces.carried(work))
+
     def close(self) -> None:
-        """Let the threads end."""
+        """Let the threads end, each after the work in hand."""
+        self._beside.shutdown()
         self._threads.shutdown()
 
     def _accepted(self, done: Done) -> Done:

@@ -18,7 +18,8 @@ from tests.campaign.network.imports import sample_shares
 from tests.campaign.network.members import Part
 from tests.campaign.network.stage import Stage, direct_stage
 
-PATIENTS = 24
+PATIENTS = 60
+"""Each half is committed by several transactions."""
 CLOCK_RUNS = 50
 
 

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from salus.base.errors import Category, Problem
-from salus.gateway.batches import INFLIGHT, OWN
+from salus.gateway import intake
+from salus.gateway.batches import INFLIGHT, OWN, THE_ONE
 from salus.gateway.gateway import Gateway
 from salus.gateway.grants import HOUSE
 from salus.gateway.keyring import POOL
+from salus.node.vault.messages import PUT
 from salus.sealed.record import Meta
 from tests.acceptance.world import EVERYTHING, World
 from tests.unit.gateway.fhir import bundle, observation, patient
+
+PATIENCE_S = 30.0
 
 
 def _names(gateway: Gateway) -> set[str]:
@@ -279,6 +283,89 @@ def test_the_guilty_document_alone_is_refused_by_the_commit(
         (name, problem.name) for name, problem in report.refused
     ]
     assert 4 == report.records
+
+
+def test_the_next_step_is_stored_while_the_ledger_decides(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of three steps is not sent before the second is stored; all three are written."""
+    gateway = world.north.gateway
+    monkeypatch.setattr(intake, "GATHERED_RECORDS", 1)
+    stored, send, ask_all = threading.Semaphore(0), gateway.office.send, gateway.office.ask_all
+
+    def asks(members: Any, route: str, *rest: Any) -> Any:
+        answers = ask_all(members, route, *rest)
+        if route == PUT:
+            stored.release()
+        return answers
+
+    def sends(envelope: bytes) -> Any:
+        if not sent:
+            assert all(stored.acquire(timeout=PATIENCE_S) for _ in range(2))
+        sent.append(envelope)
+        return send(envelope)
+
+    sent: list[bytes] = []
+    monkeypatch.setattr(gateway.office, "ask_all", asks)
+    monkeypatch.setattr(gateway.office, "send", sends)
+    documents = [(f"step-{n}.json", bundle(patient(f"step-{n}"))) for n in range(3)]
+    report = gateway.import_fhir(documents)
+
+    assert (3, 3, []) == (report.records, len(sent), report.refused)
+
+
+def test_the_guilty_document_is_found_by_the_ledger_while_the_next_is_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of a step that the ledger refuses are tried alone; the steps around them come in."""
+    gateway = world.north.gateway
+    monkeypatch.setattr(intake, "GATHERED_RECORDS", 2)
+    finish, seal = gateway._batches._finish, gateway._intake._sealer.seal
+    guilty: set[bytes] = set()
+
+    def notes(records: Any, keys: Any, seats: Any) -> Any:
+        sealed = seal(records, keys, seats)
+        if any(record.meta.id == "late-2" for record in records):
+            guilty.add(sealed.root)
+        return sealed
+
+    def refuses(stored: Any, *rest: Any) -> Any:
+        if any(message.root in guilty for message in stored.messages):
+            raise Problem(Category.INVALID, "BatchInvalid", "as a ledger's V refusal", code="V7")
+        return finish(stored, *rest)
+
+    monkeypatch.setattr(gateway._intake._sealer, "seal", notes)
+    monkeypatch.setattr(gateway._batches, "_finish", refuses)
+    documents = [(f"late-{n}.json", bundle(patient(f"late-{n}"))) for n in range(6)]
+    report = gateway.import_fhir(documents)
+    monkeypatch.undo()
+
+    assert [("late-2.json", "BatchInvalid")] == [(one, why.name) for one, why in report.refused]
+    assert 5 == report.records
+    assert 5 == gateway.import_fhir(documents).unchanged
+
+
+def test_an_import_that_ends_in_trouble_leaves_nothing_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's end of the first step is unknown: the second waits for it; then all is there."""
+    gateway = world.north.gateway
+    monkeypatch.setattr(intake, "GATHERED_RECORDS", 1)
+    send = gateway.office.send
+
+    def unheard(envelope: bytes) -> Any:
+        send(envelope)
+        raise Problem(Category.UNKNOWN_OUTCOME, "UnknownOutcome", "no block within 30 s")
+
+    monkeypatch.setattr(gateway.office, "send", unheard)
+    documents = [(f"trouble-{n}.json", bundle(patient(f"trouble-{n}"))) for n in range(3)]
+    with pytest.raises(Problem, match="UnknownOutcome"):
+        gateway.import_fhir(documents)
+    monkeypatch.undo()
+    again = gateway.import_fhir(documents)
+
+    assert (2, 1) == (again.records, again.unchanged)
+    assert gateway.desk.get(INFLIGHT, THE_ONE) is None
 
 
 def test_a_document_over_the_limits_is_refused_and_told(world: World) -> None:

@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 
 from salus.base.errors import Category, Problem
-from salus.gateway.keyring import POOL, POOL_ROOTS, Patient
+from salus.gateway import keyring as keyrings
+from salus.gateway.keyring import POOL, POOL_LOW, POOL_ROOTS, Patient
 from tests.acceptance.world import World
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def filled_when_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fill beside, so that a pool holds still and can be drained."""
+    monkeypatch.setattr(keyrings, "POOL_LOW", -1)
 
 
 def test_people_enrolled_at_once_never_share_a_root(world: World) -> None:
@@ -44,6 +53,7 @@ def test_one_person_enrolled_at_once_by_many_is_one_patient(world: World) -> Non
     assert 1 == len({one.handle for one in people})
 
 
+@pytest.mark.usefixtures("filled_when_empty")
 def test_a_crash_while_a_person_is_taken_in_leaves_the_root_in_the_pool(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,9 +77,34 @@ def test_a_crash_while_a_person_is_taken_in_leaves_the_root_in_the_pool(
     assert pool == dict(gateway.desk.all(POOL))
 
 
+def test_a_pool_is_filled_before_it_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With half of it left, so that no document waits for the ledger; once, not at each taking."""
+    gateway = world.network["lab"].gateway
+    keyring, office, submit = gateway._keyring, gateway.office, gateway.office.submit
+    submitted: list[Any] = []
+
+    def counted(messages: Any) -> Any:
+        submitted.append(messages)
+        return submit(messages)
+
+    monkeypatch.setattr(office, "submit", counted)
+    keyring.enrol(["Patient/ahead"], "")
+    while len(keyring._ready()) > POOL_LOW:
+        keyring.enrol([f"Patient/ahead-{len(keyring._ready())}"], "")
+    submitted.clear()
+    keyring.enrol(["Patient/low"], "")
+    keyring.enrol(["Patient/lower"], "")
+    assert keyring._filling is not None
+    keyring._filling.result(PATIENCE_S)
+
+    assert 1 == len(submitted)
+    assert POOL_LOW - 2 + POOL_ROOTS == len(keyring._ready())
+
+
 ENDS = {"a crash before the ledger": False, "an end nobody heard of": True}
 
 
+@pytest.mark.usefixtures("filled_when_empty")
 @pytest.mark.parametrize("arrives", ENDS.values(), ids=ENDS.keys())
 def test_a_broken_fill_is_taken_up_again(
     world: World, monkeypatch: pytest.MonkeyPatch, *, arrives: bool
