@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.campaign.full_disk import ROOT
@@ -72,11 +74,11 @@ def _tell(stage: Stage, filler: Path) -> None:
     wait_for(lambda: stage.load.refused[REFUSED] > 0, PATIENCE_S)
     wait_for_block(members, NAMES, PATIENCE_S)
 
-    _fill(filler, random.randint(*GONE_MIB))
-    _expect_end(members, WHILE_IT_RAN)
+    with _ending(members, WHILE_IT_RAN):
+        _fill(filler, random.randint(*GONE_MIB))
     stage.load.wait_more(PATIENCE_S)
-    members.start(NAME)
-    _expect_end(members, AT_ITS_START)
+    with _ending(members, AT_ITS_START):
+        members.start(NAME)
     wait_for_block(members, OTHERS, PATIENCE_S)
 
     filler.unlink()
@@ -87,9 +89,11 @@ def _tell(stage: Stage, filler: Path) -> None:
     stage.checker.look()
 
 
-def _expect_end(members: Members, expected: int) -> None:
-    """The member stops by itself and says why."""
+@contextmanager
+def _ending(members: Members, expected: int) -> Iterator[None]:
+    """After what is done within, the member stops by itself and says why."""
     before = members.log(NAME).read_text().count(SENTENCE)
+    yield
     end_s = time.monotonic() + END_S
     while (code := members.exit_code(NAME)) is None:
         assert time.monotonic() < end_s, f"{NAME} still runs without room"

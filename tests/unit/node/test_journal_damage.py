@@ -1,6 +1,7 @@
 """Every byte of a journal flipped, and every length cut: found, or nothing that was served."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -73,13 +74,12 @@ def flip(path: Path, at: int, mask: int = 0x20) -> None:
 def served(folder: Path, must_hold: int = 0) -> list[tuple[int, bytes]] | None:
     """All records as a reader gets them, one by one and in a row; None for a fault."""
     try:
-        journal = open_journal(folder, must_hold)
-        rows = list(journal.records())
-        assert rows == [(height, journal.read(height)) for height, _ in rows]
-        journal.close()
+        with closing(open_journal(folder, must_hold)) as journal:
+            rows = list(journal.records())
+            assert rows == [(height, journal.read(height)) for height, _ in rows]
+            return rows
     except Fault:
         return None
-    return rows
 
 
 @pytest.mark.parametrize("clean", [False, True], ids=["killed", "closed"])
