@@ -36,7 +36,7 @@ from tests.campaign import crash_images, determinism, flips, full_disk, kill, li
 from tests.campaign.network.drills import run_drills
 from tests.campaign.network.kills import run_kills as run_network_kills
 from tests.campaign.network.partitions import run_partitions
-from tests.support.live_network import has_comet
+from tests.support.live import has_comet
 
 KEEP = Path("campaign-failures")
 BATCH = {"kill": 8, "flips": 100, "crash-images": 100, "full-disk": 10, "sync-errors": 8,

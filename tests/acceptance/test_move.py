@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from salus.doors.demo import samples
-from tests.conformance.abci.test_real_program import needs_program
+from tests.support.live import LIVE
 from tests.support.member_processes import MemberProcesses, member_processes
 from tests.support.own_machine import data_of, wait_for
 from tests.support.port_row import free_row
 from tests.unit.doors.cli.shell import run
 
-pytestmark = [pytest.mark.slow, needs_program]
+pytestmark = LIVE
 
 TRY_AGAIN = 75
 """Exit code that a supervisor starts a process again after."""

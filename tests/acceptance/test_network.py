@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from salus.doors.demo import samples
-from tests.conformance.abci.test_real_program import needs_program
+from tests.support.live import LIVE
 from tests.support.live_network import PROGRAM, Network, wait_for
 
-pytestmark = [pytest.mark.slow, needs_program]
+pytestmark = LIVE
 
 LIAR = """
 from salus.machine import block

@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from salus.doors.demo import samples
-from tests.conformance.abci.test_real_program import needs_program
+from tests.support.live import LIVE
 from tests.support.own_machine import PORTS, OwnMachine, carry, data_of, wait_for, wait_level
 from tests.support.port_row import free_row
 from tests.unit.doors.cli.shell import run
 
-pytestmark = [pytest.mark.slow, needs_program]
+pytestmark = LIVE
 
 FOUNDERS = ("north", "south", "lab", "insurer")
 

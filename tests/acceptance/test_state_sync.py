@@ -18,11 +18,12 @@ from salus.base import proof_file
 from salus.base.proof_file import CometAnchor
 from salus.doors.demo import samples
 from salus.doors.network.standing import Observer
+from salus.node.comet import rpc
 from tests.campaign.network.members import Members, Part
-from tests.conformance.abci.test_real_program import needs_program
+from tests.support.live import LIVE
 from tests.support.live_network import PROGRAM, Network, wait_for
 
-pytestmark = [pytest.mark.slow, needs_program]
+pytestmark = LIVE
 
 SNAPSHOT_BLOCKS = 10
 LOST, LIAR = "lab", "insurer"
@@ -177,10 +178,8 @@ def earliest_block(members: Members) -> int:
     """The first block in the lost member's CometBFT."""
     home = members.places[LOST].comet
     assert home is not None
-    transport = httpx.HTTPTransport(uds=str(home.rpc_socket))
-    with httpx.Client(base_url="http://cometbft", transport=transport) as client:
-        told = client.get("/status").json()
-    return int(told["result"]["sync_info"]["earliest_block_height"])
+    told: dict[str, Any] = rpc.ask(home.rpc_socket, "status", dict)
+    return int(told["sync_info"]["earliest_block_height"])
 
 
 def names(said: str, event: str, member: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.live import one_at_a_time
 from tests.support.member_processes import member_processes
 from tests.support.traces import Collector
 
@@ -16,6 +17,7 @@ NAME = "Dr Ada Lovelace"
 
 
 @pytest.mark.slow
+@one_at_a_time
 def test_an_act_at_one_member_is_followed_to_the_others_block(tmp_path: Path) -> None:
     """Request, call, the ordering member's checks, block and journal: one trace, and no name."""
     collector = Collector()

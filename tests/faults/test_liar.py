@@ -24,7 +24,8 @@ from tests.campaign.liar import (
 )
 from tests.campaign.lies import REJECTED
 from tests.campaign.network.members import Members
-from tests.support.live_network import Network, has_comet, wait_for
+from tests.support.live import LIVE
+from tests.support.live_network import Network, wait_for
 
 BLOCKS = 24
 """Of lies under load, beside those of the import, before the app hash goes wrong too."""
@@ -32,10 +33,7 @@ BLOCKS = 24
 EVIDENCE_S = 120.0
 """20 and 35 s were measured at a load of 20 on two cores, the second node's start with it."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not has_comet(), reason="CometBFT 0.39: neither SALUS_COMETBFT nor Go 1.25"),
-]
+pytestmark = LIVE
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,10 @@ from tests.campaign.network.kills import Kills, one_kill
 from tests.campaign.network.members import Part
 from tests.campaign.network.partitions import Partitions, one_partition
 from tests.campaign.network.stage import BLOCK_S_MAX, Stage, linked_stage
-from tests.support.live_network import NAMES, has_comet
+from tests.support.live import LIVE
+from tests.support.live_network import NAMES
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not has_comet(), reason="CometBFT 0.39: neither SALUS_COMETBFT nor Go 1.25"),
-]
+pytestmark = LIVE
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,9 @@ import pytest
 from tests.campaign.full_disk import can_mount
 from tests.campaign.network.disk import run_full_disk
 from tests.campaign.network.namespaces import run_namespaces, why_not
-from tests.support.live_network import has_comet
+from tests.support.live import LIVE
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not has_comet(), reason="CometBFT 0.39: neither SALUS_COMETBFT nor Go 1.25"),
-]
+pytestmark = LIVE
 
 
 @pytest.mark.skipif(not can_mount(), reason="this kernel lets no process have mounts of its own")

@@ -24,10 +24,12 @@ def test_that_runs():
 
 def test_what_is_skipped_is_named_and_counted(tmp_path: Path) -> None:
     """Run as `make test` runs it: each name with its reason, and how many in the last line."""
-    (flags,) = re.findall(r"-m pytest (\S+) \$\(TEST_ARGS\)", (ROOT / "Makefile").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    (lanes,) = re.findall(r"^LANES := (.+)$", makefile, re.MULTILINE)
+    (flags,) = re.findall(r"-m pytest \$\(LANES\) (\S+) \$\(TEST_ARGS\)", makefile)
     file = tmp_path / "test_skipping.py"
     file.write_text(SKIPPING)
-    command = [sys.executable, "-m", "pytest", flags, "-c", ROOT / "pyproject.toml"]
+    command = [sys.executable, "-m", "pytest", *lanes.split(), flags, "-c", ROOT / "pyproject.toml"]
     ran = subprocess.run(
         [*command, "--rootdir", tmp_path, "-p", "no:cacheprovider", file],
         cwd=tmp_path,

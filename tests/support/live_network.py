@@ -8,7 +8,6 @@ A network of real processes in a folder: each member `salus node run` and a Come
 `tests/campaign/network/members.py` starts, stops and kills the same members one by one.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -21,7 +20,6 @@ import httpx
 import msgspec
 
 from salus.doors.network.layout import lay_out_network, read_network
-from salus.node.comet import program
 from salus.node.settings import Place
 from tests.support.port_row import free_row
 
@@ -30,11 +28,6 @@ PROGRAM = "from salus.doors.cli.main import main; main()"
 NAMES = ("north", "south", "lab", "insurer")
 WAIT_S = 120.0
 COMMAND_S = 120.0
-
-
-def has_comet() -> bool:
-    """Whether CometBFT is here or can be built."""
-    return program.find_go() is not None or "SALUS_COMETBFT" in os.environ
 
 
 class Network:

@@ -22,10 +22,10 @@ from salus.node.comet.app import chain_id
 from salus.node.proofs import Proofs
 from tests.conformance.abci.chain import POWER
 from tests.conformance.abci.local_network import LocalNetwork
-from tests.conformance.abci.test_real_program import needs_program
 from tests.support.ledgers import term
+from tests.support.live import LIVE
 
-pytestmark = [pytest.mark.slow, needs_program]
+pytestmark = LIVE
 
 HOUR_MS = 3_600_000
 

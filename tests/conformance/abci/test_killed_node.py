@@ -5,13 +5,11 @@ import time
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from tests.conformance.abci.processes import ProcessNetwork
-from tests.conformance.abci.test_real_program import needs_program
 from tests.support.ledgers import term
+from tests.support.live import LIVE
 
-pytestmark = pytest.mark.slow
+pytestmark = LIVE
 
 GONE_S_MAX = 10.0
 
@@ -33,7 +31,6 @@ def runs(pid: int) -> bool:
     return True
 
 
-@needs_program
 def test_killed_under_load_and_started_again(tmp_path: Path) -> None:
     """
     Three times one of four is killed while all are busy.

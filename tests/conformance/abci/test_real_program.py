@@ -10,22 +10,12 @@ import pytest
 from salus.base.errors import Problem, Refusal
 from salus.base.limits import BLOCK_TRANSACTIONS_MAX
 from salus.machine.block import Block
-from salus.node.comet import program
 from salus.node.comet.proposals import Proposals
 from tests.conformance.abci.local_network import LocalNetwork
 from tests.support.ledgers import term
+from tests.support.live import LIVE
 
-pytestmark = pytest.mark.slow
-
-
-def has_program() -> bool:
-    """Whether it is here or can be built."""
-    return program.find_go() is not None or "SALUS_COMETBFT" in os.environ
-
-
-needs_program = pytest.mark.skipif(
-    not has_program(), reason="CometBFT 0.39: neither SALUS_COMETBFT nor Go 1.25"
-)
+pytestmark = LIVE
 
 
 @pytest.fixture
@@ -35,7 +25,6 @@ def network(tmp_path: Path) -> Iterator[LocalNetwork]:
         yield running
 
 
-@needs_program
 def test_four_nodes_agree_and_go_on_without_one(network: LocalNetwork) -> None:
     """Equal app hashes; three of four make blocks, two halt; who returns is level again."""
     for member in range(4):
@@ -61,7 +50,6 @@ def test_four_nodes_agree_and_go_on_without_one(network: LocalNetwork) -> None:
     assert not [fault for node in network.nodes.values() for fault in node.faults]
 
 
-@needs_program
 def test_a_killed_comet_is_started_again_and_nothing_waiting_is_lost(
     network: LocalNetwork,
 ) -> None:
@@ -76,7 +64,6 @@ def test_a_killed_comet_is_started_again_and_nothing_waiting_is_lost(
         engine.submit_and_wait(network.chain.sign(1, term(99), nonce=3))
 
 
-@needs_program
 def test_a_network_that_stopped_as_a_whole_starts_again(network: LocalNetwork) -> None:
     """All four at once: the journal and CometBFT's store fit together, whatever ended first."""
     height = network.submit(0, term(1)).height
@@ -93,7 +80,6 @@ def test_a_network_that_stopped_as_a_whole_starts_again(network: LocalNetwork) -
     assert 9002 == done.receipt.code
 
 
-@needs_program
 def test_the_same_bytes_again_are_answered_from_the_block(network: LocalNetwork) -> None:
     """At the node that took them, and at another."""
     envelope = network.sign(2, term(1))
@@ -104,7 +90,6 @@ def test_the_same_bytes_again_are_answered_from_the_block(network: LocalNetwork)
     assert done == network.nodes[0].engine.submit_and_wait(envelope)
 
 
-@needs_program
 def test_a_lost_disk_is_filled_again_by_the_others(network: LocalNetwork, tmp_path: Path) -> None:
     """Ledger and CometBFT's data gone, the key kept: every block comes again and is executed."""
     for number in range(6):
@@ -125,7 +110,6 @@ LIES = {
 }
 
 
-@needs_program
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
 def test_one_of_four_that_proposes_rubbish_stops_nobody(
     monkeypatch: pytest.MonkeyPatch,

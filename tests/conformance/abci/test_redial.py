@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-import pytest
-
 from salus.node.comet.home import CometHome
 from salus.node.comet.redial import dial
 from tests.conformance.abci.local_network import LocalNetwork
-from tests.conformance.abci.test_real_program import needs_program
 from tests.support.ledgers import term
+from tests.support.live import LIVE
 
-pytestmark = pytest.mark.slow
+pytestmark = LIVE
 
 
-@needs_program
 def test_a_node_in_nobodys_list_is_connected_once_it_is_dialled(tmp_path: Path) -> None:
     """Three make blocks without it; then it takes them all."""
     network = LocalNetwork(tmp_path, waits=False)

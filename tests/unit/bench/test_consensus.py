@@ -18,7 +18,7 @@ from bench.network import new_validators
 from salus import chain
 from salus.machine.genesis import read_genesis
 from salus.node.verify_pool import VerifyPool
-from tests.conformance.abci.test_real_program import needs_program
+from tests.support.live import needs_comet, one_at_a_time
 
 
 def run_of(per_second: float = 1_000.0, cpu_us: float = 500.0) -> Run:
@@ -175,7 +175,8 @@ def test_the_steps_of_a_node_are_all_measured(
 
 
 @pytest.mark.slow
-@needs_program
+@one_at_a_time
+@needs_comet
 @pytest.mark.parametrize("name", [BUILT_IN, SALUS])
 def test_an_arm_runs(name: str, tmp_path: Path) -> None:
     """One validator, a second: blocks hold what was sent, and processes of each kind spent CPU."""

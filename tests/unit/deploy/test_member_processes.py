@@ -19,9 +19,10 @@ from salus.base.signing import SigningKey
 from salus.doors.demo import samples
 from salus.node import tls
 from salus.node.ports import RealClock
+from tests.support.live import one_at_a_time
 from tests.support.member_processes import MemberProcesses, member_processes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, one_at_a_time]
 
 SNAPSHOT_BLOCKS = 5
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
+import msgspec
 
-from salus.node.comet.home import CometHome
+from salus.node.comet.rpc import UNANSWERED, ask
 from salus.node.settings import Place
 
 TIMEOUT_S = 5.0
@@ -59,6 +60,23 @@ class Difference:
     """The first at which it differs from them."""
 
 
+class _SyncInfo(msgspec.Struct):
+    catching_up: bool
+
+
+class _ValidatorInfo(msgspec.Struct):
+    voting_power: str
+
+
+class _Status(msgspec.Struct):
+    sync_info: _SyncInfo
+    validator_info: _ValidatorInfo
+
+
+class _NetInfo(msgspec.Struct):
+    n_peers: str
+
+
 class Observer:
     """Asks the members; one set of lines for all questions, closed by `close`."""
 
@@ -71,8 +89,8 @@ class Observer:
             )
             for place in places
         }
-        self._comets = {
-            place.settings.member.name: self._opened.enter_context(_comet_client(place.comet))
+        self._sockets = {
+            place.settings.member.name: place.comet.rpc_socket
             for place in places
             if place.comet is not None
         }
@@ -150,15 +168,17 @@ class Observer:
         )
 
     def _comet(self, name: str) -> tuple[str, int]:
-        status = _json(self._comets[name], "/status")
-        peers = _json(self._comets[name], "/net_info")
-        if status is None or peers is None:
+        """Whether its CometBFT votes, and with how many it is connected."""
+        socket = self._sockets[name]
+        try:
+            status = ask(socket, "status", _Status, TIMEOUT_S)
+            peers = ask(socket, "net_info", _NetInfo, TIMEOUT_S)
+        except UNANSWERED:
             return "unknown", 0
-        if status["result"]["sync_info"]["catching_up"]:
-            voting = "catching up"
-        else:
-            voting = "yes" if int(status["result"]["validator_info"]["voting_power"]) else "no"
-        return voting, int(peers["result"]["n_peers"])
+        if status.sync_info.catching_up:
+            return "catching up", int(peers.n_peers)
+        voting = "yes" if int(status.validator_info.voting_power) else "no"
+        return voting, int(peers.n_peers)
 
     def _app_hashes(self, names: Sequence[str], height: int) -> dict[str, str]:
         return {
@@ -207,11 +227,6 @@ def url(place: Place) -> str:
     """Where a member's API is."""
     door = place.settings.door
     return f"http://{door.host}:{door.port}"
-
-
-def _comet_client(home: CometHome) -> httpx.Client:
-    transport = httpx.HTTPTransport(uds=str(home.rpc_socket))
-    return httpx.Client(base_url="http://cometbft", transport=transport, timeout=TIMEOUT_S)
 
 
 def _json(client: httpx.Client, path: str) -> Any:

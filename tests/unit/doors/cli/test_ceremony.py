@@ -52,7 +52,7 @@ def genesis(files: dict[str, Path], folder: Path) -> tuple[str, Any]:
     return out, made.json
 
 
-def test_from_contributions_to_four_founders(files: dict[str, Path], tmp_path: Path) -> None:
+def test_founders_are_made(files: dict[str, Path], tmp_path: Path) -> None:
     """Each puts the file in its place and knows the three others' nodes; keys are its own alone."""
     path, told = genesis(files, tmp_path)
     shown = run("network", "check", path, *map(str, files.values()), "--json").json
