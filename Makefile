@@ -22,7 +22,7 @@ LANES := -n 2 --dist loadgroup --no-loadscope-reorder
 
 help:
 	@echo 'make run       set up, take the guided tour with real sample records, serve the API on http://localhost:8080'
-	@echo 'make test      set up, then every check: lint, then all tests, the slow ones last'
+	@echo 'make test      set up, then every check: lint, then all tests, in two processes'
 	@echo 'make lint      set up, then format, style, types and layers'
 	@echo 'make bench     set up, then the benchmarks beside their peers; BENCH_ARGS="--quick" for four minutes'
 	@echo 'make campaign  set up, then the long fault campaigns'
