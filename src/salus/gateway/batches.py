@@ -99,10 +99,9 @@ class Batches:
         Seal and store with the members now, commit beside; its end when the transaction is final.
 
         `seal` is called again, then beside, when the answers say that what it saw is no longer
-        current; `items` go to the desk in the same step in which the end is remembered. Commits end
-        in the order in which they began. Raises, here or by the end: Problem QuorumMissing,
-        NoSeats, what members or ledger refused, or UnknownOutcome: then `settle` finds out, and
-        nothing else is committed before.
+        current; `items` go to the desk in the same step in which the end is remembered. One is sent
+        at a time. Raises, here or by the end: Problem QuorumMissing, NoSeats, what members or
+        ledger refused, or UnknownOutcome: then `settle` finds out, and nothing else is sent before.
         """
         try:
             stored = self._store(seal)
@@ -134,7 +133,7 @@ class Batches:
         seats = self._seats()
         sealed = seal(seats)
         own = [_Item(kind=OWN, key=one.batch, value=one.root) for one in sealed]
-        return _Stored([self._stored(one, seats) for one in sealed], own)
+        return _Stored([self._hand_out(one, seats) for one in sealed], own)
 
     def _signed(self, stored: _Stored, items: Items) -> _Inflight:
         """The transaction, on disk before it is sent."""
@@ -180,7 +179,7 @@ class Batches:
         holders = tuple((one.x, self._office.sealing_key(one.member)) for one in row.holders)
         return Seats(version=version, threshold=row.threshold, holders=holders)
 
-    def _stored(self, sealed: Sealed, seats: Seats) -> CommitBatch:
+    def _hand_out(self, sealed: Sealed, seats: Seats) -> CommitBatch:
         """Hand the container to every member; the message with the receipts that hold."""
         answers = self._office.ask_all(
             self._office.members(), PUT, PutAsked(container=sealed.container), SignedReceipt
