@@ -46,6 +46,9 @@ BATCH = {"kill": 8, "flips": 100, "crash-images": 100, "full-disk": 10, "sync-er
 CYCLES = {"kill": 1_000, "flips": 10_000, "crash-images": 10_000, "full-disk": 200,
           "sync-errors": 1_000, "determinism": 100_000, "network-kills": 220, "partitions": 90,
           "network-faults": 9, "liar": 1_000}  # fmt: skip
+SAID_MAX = 9
+"""Lines shown of what the batches said, the last ones: each drill of `network-faults` has one."""
+
 MISSING = 69
 COMET = "CometBFT 0.39 (or Go 1.25 to build it)"
 
@@ -187,7 +190,7 @@ def campaign(name: str, seed: int, cycles: int) -> int:
             flush=True,
         )
     print()
-    for line in total.said[-3:]:
+    for line in total.said[-SAID_MAX:]:
         print(f"  {line}")
     print(f"{name}: {total.cycles} cycles, {len(total.failures)} failures")
     return 1 if total.failures else 0
