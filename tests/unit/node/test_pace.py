@@ -1,6 +1,6 @@
 """How much a proposer puts into a block follows what the machine executes in half a second."""
 
-from salus.node.comet.pace import AIM_S, MESSAGES_MIN, NEWEST_WEIGHT, Pace
+from salus.node.comet.pace import AIM_S, MEASURED_MIN, MESSAGES_MIN, NEWEST_WEIGHT, Pace
 from tests.support.ledgers import FakeClock
 
 
@@ -17,7 +17,7 @@ def paced(*blocks: tuple[int, int]) -> float:
 def test_nothing_is_held_back_before_a_block_was_measured() -> None:
     """A first block tells nothing yet, and one of few messages never does."""
     assert float("inf") == paced()
-    assert float("inf") == paced((MESSAGES_MIN - 1, 10_000))
+    assert float("inf") == paced((MEASURED_MIN - 1, 10_000))
 
 
 def test_half_a_second_of_messages_fits() -> None:
@@ -26,3 +26,11 @@ def test_half_a_second_of_messages_fits() -> None:
     slower = NEWEST_WEIGHT * 0.4e-3 + (1 - NEWEST_WEIGHT) * 0.2e-3
     assert round(AIM_S / slower) == round(paced((1_000, 200), (1_000, 400)))
     assert MESSAGES_MIN == paced((100, 60_000))
+
+
+def test_a_machine_that_stood_still_is_soon_fast_again() -> None:
+    """Also with transactions of which one alone fits: 51 messages of a hundred are the worst."""
+    stood = (100, 60_000)
+    again = [(MESSAGES_MIN // size * size, 10) for size in range(1, MESSAGES_MIN + 1)]
+
+    assert all(MESSAGES_MIN < paced(stood, *[one] * 16) for one in again)

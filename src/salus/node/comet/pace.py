@@ -14,7 +14,13 @@ from salus.node.ports import Clock
 AIM_S = 0.5
 
 MESSAGES_MIN = 100
-"""Of so few the pace says nothing, and a block takes as many whatever it says."""
+"""A block takes so many whatever the pace says."""
+
+MEASURED_MIN = MESSAGES_MIN // 2
+"""
+Of fewer the pace learns nothing. While more wait, a block has more than this, however large its
+transactions are: so a machine that stood still for a while is not slow for ever.
+"""
 
 NEWEST_WEIGHT = 0.5
 """Of the newest execution in the pace: a busy moment is soon known and soon forgotten."""
@@ -40,7 +46,7 @@ class Pace:
         """Measure the execution of so many within."""
         began_s = self._clock.monotonic()
         yield
-        if messages >= MESSAGES_MIN:
+        if messages >= MEASURED_MIN:
             newest_s = (self._clock.monotonic() - began_s) / messages
             before_s = self._message_s or newest_s
             self._message_s = NEWEST_WEIGHT * newest_s + (1 - NEWEST_WEIGHT) * before_s
