@@ -82,7 +82,7 @@ class _Stored(NamedTuple):
     """Containers that enough members hold."""
 
     messages: list[CommitBatch]
-    own: list[_Item]
+    own: Items
 
 
 class Batches:
@@ -132,14 +132,15 @@ class Batches:
     def _store(self, seal: Seal) -> _Stored:
         seats = self._seats()
         sealed = seal(seats)
-        own = [_Item(kind=OWN, key=one.batch, value=one.root) for one in sealed]
+        own = [(OWN, one.batch, one.root) for one in sealed]
         return _Stored([self._hand_out(one, seats) for one in sealed], own)
 
     def _signed(self, stored: _Stored, items: Items) -> _Inflight:
         """The transaction, on disk before it is sent."""
-        kept = [_Item(kind=kind, key=key, value=value) for kind, key, value in items]
-        envelope = self._office.sign(stored.messages)
-        sent = _Inflight(envelope=envelope, items=[*kept, *stored.own])
+        kept = [
+            _Item(kind=kind, key=key, value=value) for kind, key, value in (*items, *stored.own)
+        ]
+        sent = _Inflight(envelope=self._office.sign(stored.messages), items=kept)
         self._desk.put(INFLIGHT, THE_ONE, codec.encode(sent))
         return sent
 
